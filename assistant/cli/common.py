@@ -1,0 +1,84 @@
+"""What the commands share: settings, logging, and errors as messages with an exit code.
+
+Exit codes: 0 done; 1 it could not be done, or not wholly; 2 a mistake in what was asked or configured.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from assistant.config_file import Loaded
+
+FAILED, MISTAKE = 1, 2
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console that keeps to plain text where its output is not a terminal."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False, soft_wrap=True)
+
+
+def stop(message: str, code: int = MISTAKE) -> NoReturn:
+    """End the program with a message on stderr."""
+    print(f"assistant: {message}", file=sys.stderr)
+    sys.exit(code)
+
+
+@contextmanager
+def friendly() -> Iterator[None]:
+    """Turns the errors that people can do something about into a message and an exit code."""
+    from assistant.conversation.service import TurnRejected
+    from assistant.knowledge.embedder import EmbedderError
+    from assistant.knowledge.store import StoreError
+    from assistant.records.repository import RecordsError
+    from assistant.voice.examples import VoiceExamplesError
+    from connectors.errors import ConfigurationError, ConnectorError
+
+    try:
+        yield
+    except (TurnRejected, ConfigurationError, VoiceExamplesError, StoreError, RecordsError) as error:
+        stop(str(error))
+    except (ConnectorError, EmbedderError) as error:
+        stop(str(error), FAILED)
+    except KeyboardInterrupt:
+        stop("stopped", 130)
+
+
+def load_settings(path: Path | None, *, level: str | None = None) -> Loaded:
+    """The settings; their problems are printed one a line and end the program. ``level`` overrides log_level."""
+    from assistant.config_errors import ConfigError
+    from assistant.config_file import load
+
+    try:
+        loaded = load(path)
+    except ConfigError as error:
+        print(str(error), file=sys.stderr)
+        sys.exit(MISTAKE)
+    logging.basicConfig(
+        level=(level or loaded.settings.log_level).upper(),
+        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
+        datefmt="%H:%M:%S",
+    )
+    for noisy in ("httpx", "httpx2", "openai", "alembic"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    return loaded
+
+
+def prepare_data(folder: Path) -> None:
+    """Make the data folder. Ends the program if that cannot be done."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        stop(f"cannot write to the data folder {folder}: {error.strerror}. Set `data` to a folder of yours")

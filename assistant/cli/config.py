@@ -1,0 +1,36 @@
+"""``assistant config explain`` and ``assistant config check``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from assistant.cli.common import console, friendly, load_settings
+
+
+def explain(path: Path | None) -> None:
+    """A table of every setting, its value (secrets masked) and its origin."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from assistant.config_schema import explain as rows
+
+    table = Table("setting", "value", "from", box=None, pad_edge=False, header_style="bold")
+    for row in rows(load_settings(path)):
+        style = "dim" if row.origin == "default" else ""
+        table.add_row(row.key, escape(row.value), row.origin, style=style)
+    console().print(table)
+
+
+def check(path: Path | None) -> None:
+    """Load the settings and build every part of them that needs no connection."""
+    loaded = load_settings(path)
+    with friendly():
+        from assistant.app import build_assistant
+
+        assistant = build_assistant(loaded.settings)
+    out = console()
+    out.print(f"{loaded.path or 'no assistant.yaml, so the defaults'}: fine")
+    for role, model in assistant.models.items():
+        out.print(f"  {role}: answered by {model.name}")
+    out.print(f"  collections: {', '.join(loaded.settings.collections)}")
+    out.print(f"  data: {loaded.settings.data}")

@@ -1,0 +1,77 @@
+"""``assistant serve``: the collections up to date, then the page and the API on one port."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import secrets
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assistant.cli.common import console, friendly, load_settings, prepare_data, stop
+from assistant.cli.remote import Running
+
+if TYPE_CHECKING:
+    from assistant.settings import Settings
+
+
+def run(config: Path | None, host: str | None, port: int | None) -> None:
+    """Serve until stopped."""
+    from assistant.knowledge.ingest import NothingToIngest
+
+    settings = load_settings(config).settings
+    prepare_data(settings.data)
+    listener = _listen(host or settings.server.host, port or settings.server.port)
+    try:
+        with friendly():
+            asyncio.run(_serve(settings, listener))
+    except NothingToIngest as error:
+        stop(f"{error}. Correct `collections` in assistant.yaml")
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Take the port before anything slow happens, so that a taken one is said at once."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        listener = socket.create_server((host, port), family=family, backlog=512)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            stop(f"port {port} is taken. Is an assistant running already? Another port: assistant serve --port {port + 1}")
+        if error.errno == errno.EACCES:
+            stop(f"port {port} needs more rights than this user has. Take one above 1023: --port 7860")
+        stop(f"cannot listen on {host}:{port}: {error.strerror or error}")
+    listener.setblocking(False)
+    return listener
+
+
+async def _serve(settings: Settings, listener: socket.socket) -> None:
+    import uvicorn
+
+    from assistant.app import build_assistant
+    from assistant.cli.ingest import ingest_all
+    from ui.api import create_app
+
+    async with build_assistant(settings) as assistant:
+        work = [(name, list(each.paths)) for name, each in settings.collections.items() if each.paths]
+        await ingest_all(assistant, work, quiet=True)
+        await assistant.warm_up()
+        token = secrets.token_urlsafe(32)
+        host, port = listener.getsockname()[:2]
+        shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host
+        url = f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+        server = uvicorn.Server(
+            uvicorn.Config(
+                create_app(assistant, token),
+                log_config=None,
+                access_log=False,
+                root_path=settings.server.root_path,
+                timeout_graceful_shutdown=3,
+            )
+        )
+        Running(url, token).write(settings.data)
+        try:
+            console().print(f"Switchyard is at [bold]{url}[/]  (stop it with Ctrl+C)")
+            await server.serve(sockets=[listener])
+        finally:
+            Running.remove(settings.data)

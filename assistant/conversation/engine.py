@@ -1,0 +1,194 @@
+"""One turn from start to end, as events. The engine knows values and interfaces; pages and records come after it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from datetime import date
+
+from assistant.conversation import grounding
+from assistant.conversation.compose import compose
+from assistant.conversation.events import (
+    Event,
+    EvidenceState,
+    Failed,
+    Finished,
+    Retrieved,
+    Routed,
+    TextDelta,
+)
+from assistant.conversation.routes import ROUTES, Role
+from assistant.conversation.turn import Turn
+from assistant.knowledge.embedder import EmbedderError
+from assistant.knowledge.retrieve import Found, Retriever
+from assistant.knowledge.store import StoreError
+from assistant.routing.classifier import Scores
+from assistant.routing.router import Decision, Router, VoicePolicy
+from assistant.voice.examples import VoiceExamples
+from connectors import ChatModel, ChatRequest, ConnectorError, Usage
+
+log = logging.getLogger(__name__)
+SHOWN_EXAMPLES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class SurfacePolicy:
+    """What the engine must know of a surface: its voice policy, the organisation's name, whom to ask instead."""
+
+    voice: VoicePolicy
+    organisation: str
+    contact: str | None = None
+
+
+@dataclass(slots=True)
+class _Stream:
+    """What came out of the model so far."""
+
+    text: list[str] = field(default_factory=list)
+    model: str = ""
+    usage: Usage | None = None
+    note: str | None = None
+    finish: str | None = None
+
+    @property
+    def answer(self) -> str:
+        return "".join(self.text)
+
+
+class Engine:
+    """Runs turns. Holds no state between them, so one engine serves everybody at once."""
+
+    def __init__(
+        self,
+        router: Router,
+        retriever: Retriever,
+        models: Mapping[Role, ChatModel],
+        surfaces: Mapping[str, SurfacePolicy],
+        examples: VoiceExamples,
+    ) -> None:
+        self._router = router
+        self._retriever = retriever
+        self._models = models
+        self._surfaces = surfaces
+        self._examples = examples
+
+    async def run(self, turn: Turn) -> AsyncGenerator[Event]:
+        """The turn's events. Closing the iterator stops the model; nothing but events comes out of a fault."""
+        clock = _Clock()
+        stream = _Stream()
+        routed = False
+        try:
+            scores = await self._router.scores(turn)
+            found, trouble = await self._search(turn, scores)
+            policy = self._surfaces[turn.surface]
+            decision = self._router.decide(turn, scores, policy.voice, found.query, found.similarity)
+            clock.mark("routed")
+            routed = True
+            yield Routed(turn.id, turn.conversation, decision)
+            route = ROUTES[decision.route]
+            state: EvidenceState | None = None
+            passages = found.passages if route.looks_up else ()
+            if route.looks_up:
+                if trouble is not None:
+                    yield Failed("knowledge_unavailable", str(trouble), "")
+                    return
+                state = grounding.evidence(turn.text, passages)
+                clock.mark("retrieved")
+                yield Retrieved(decision.query, tuple(sorted(turn.collections)), passages, state)
+            request, prompt_version = await self._request(turn, decision, found, scores)
+            async with aclosing(self._answer(self._models[route.role], request, stream, clock)) as deltas:
+                async for delta in deltas:
+                    yield delta
+            clock.mark("finished")
+            yield grounding.check(stream.answer, passages, state)
+            yield _finished(stream, prompt_version, clock)
+        except Exception as error:
+            if not routed:
+                yield Routed(turn.id, turn.conversation, self._router.undecided(turn))
+            yield _failed(turn, error, stream.answer)
+
+    async def _search(self, turn: Turn, scores: Scores) -> tuple[Found, StoreError | None]:
+        """The search beside the router: its result is evidence for the decision even where it is not used."""
+        if turn.route is not None and not ROUTES[turn.route].looks_up:
+            return Found("", ()), None
+        try:
+            return await self._retriever.search(turn, scores), None
+        except StoreError as error:
+            log.warning("search for turn %s failed: %s", turn.id, error)
+            return Found(turn.text, ()), error
+
+    async def _request(
+        self, turn: Turn, decision: Decision, found: Found, scores: Scores
+    ) -> tuple[ChatRequest, str]:
+        route, surface = ROUTES[decision.route], self._surfaces[turn.surface]
+        examples = await self._examples.nearest(scores.vector, SHOWN_EXAMPLES) if route.role == "voice" else []
+        return compose(
+            route,
+            turn,
+            found.passages if route.looks_up else (),
+            organisation=surface.organisation,
+            contact=surface.contact,
+            today=date.today(),
+            examples=examples,
+        )
+
+    async def _answer(
+        self, model: ChatModel, request: ChatRequest, stream: _Stream, clock: _Clock
+    ) -> AsyncGenerator[TextDelta]:
+        stream.model = model.name
+        deltas = model.stream(request)
+        try:
+            async for delta in deltas:
+                stream.model = delta.model or stream.model
+                stream.usage = delta.usage or stream.usage
+                stream.note = delta.note or stream.note
+                stream.finish = delta.finish or stream.finish
+                if delta.text:
+                    clock.mark("first_token")
+                    stream.text.append(delta.text)
+                    yield TextDelta(delta.text)
+        finally:
+            close = getattr(deltas, "aclose", None)
+            if close is not None:
+                await close()
+
+
+class _Clock:
+    """Seconds since the turn began, by name; the first mark of a name counts."""
+
+    def __init__(self) -> None:
+        self._start = time.perf_counter()
+        self.marks: dict[str, float] = {}
+
+    def mark(self, name: str) -> None:
+        self.marks.setdefault(name, round(time.perf_counter() - self._start, 4))
+
+
+def _failed(turn: Turn, error: Exception, partial: str) -> Failed:
+    """A known fault speaks for itself; of any other the reader gets one clear end and the log the trace."""
+    if isinstance(error, ConnectorError):
+        log.warning("turn %s failed: %s", turn.id, error)
+        return Failed(error.code, str(error), partial)
+    if isinstance(error, EmbedderError):
+        log.warning("turn %s failed: %s", turn.id, error)
+        return Failed("embedder_error", str(error), partial)
+    log.error("turn %s failed unexpectedly", turn.id, exc_info=error)
+    return Failed("internal_error", "Something went wrong here and was logged. Please try again.", partial)
+
+
+def _finished(stream: _Stream, prompt_version: str, clock: _Clock) -> Finished | Failed:
+    if not stream.answer.strip():
+        return Failed("model_empty", f"{stream.model} answered with nothing. Please try again.", "")
+    usage = stream.usage
+    return Finished(
+        answer=stream.answer,
+        model=stream.model,
+        prompt_version=prompt_version,
+        usage={"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens} if usage else {},
+        timings=dict(clock.marks),
+        note=stream.note,
+        cut=stream.finish == "length",
+    )

@@ -1,0 +1,83 @@
+"""The six kinds of event that a turn yields. Everything outside the engine reads only these.
+
+``Routed`` is always first; ``Retrieved`` follows on routes that look up; then ``TextDelta``s; ``Checked``; and
+exactly one of ``Finished`` and ``Failed`` ends the turn. The names are on the wire and stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from assistant.knowledge.documents import Passage
+from assistant.routing.router import Decision
+
+EvidenceState = Literal["supported", "partly", "not_in_documents"]
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """Which way the turn goes, and why."""
+
+    turn: str
+    conversation: str
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    """What was found, best first, and whether the passages can answer the turn. ``searched`` names the
+    collections."""
+
+    query: str
+    searched: tuple[str, ...]
+    passages: tuple[Passage, ...]
+    evidence: EvidenceState
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """The next piece of the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What the check of the finished answer says: its evidence state (None where nothing was looked up), the
+    passages that it cites, and citation numbers in it that no passage has."""
+
+    evidence: EvidenceState | None
+    cited: tuple[int, ...]
+    invented: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The whole answer, what produced it, and how long that took.
+
+    ``usage`` counts tokens where the provider does (``input_tokens``, ``output_tokens``); ``timings`` are seconds
+    since the turn began: ``routed``, ``retrieved``, ``first_token``, ``finished``; ``note`` is what the reader must
+    know about this answer; ``cut`` says that the model stopped at its length limit.
+    """
+
+    answer: str
+    model: str
+    prompt_version: str
+    usage: Mapping[str, int]
+    timings: Mapping[str, float]
+    note: str | None = None
+    cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Why there is no full answer: a stable code, a message for people, and the text that came before."""
+
+    code: str
+    message: str
+    partial: str
+
+
+Event = Routed | Retrieved | TextDelta | Checked | Finished | Failed

@@ -1,0 +1,155 @@
+"""Turns as people send them: checked, put into their conversation, run and recorded."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any
+
+from assistant.conversation.engine import Engine
+from assistant.conversation.events import Checked, Event, Failed, Finished, Retrieved, Routed, TextDelta
+from assistant.conversation.routes import ROUTES
+from assistant.conversation.turn import RouteName, Turn
+from assistant.conversation.wire import encode
+from assistant.records.repository import Repository
+
+COLUMNS: Mapping[type, str] = {
+    Routed: "routed", Retrieved: "retrieved", Checked: "checked", Finished: "ended", Failed: "ended"
+}  # fmt: skip
+
+
+class TurnRejected(Exception):
+    """A turn that is not run: ``code`` is stable (empty_turn, turn_too_long, unknown_surface, unknown_collection,
+    unknown_route, unknown_conversation, conversation_full); the message is for people."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long a turn may be, in characters, and how many turns a conversation may have."""
+
+    turn_characters: int = 20_000
+    conversation_turns: int = 200
+
+
+@dataclass(slots=True)
+class _Record:
+    """What of a running turn goes into the records when it ends, however it ends."""
+
+    text: list[str] = field(default_factory=list)
+    columns: dict[str, Any] = field(default_factory=dict)
+    status: str = "stopped"
+
+    def take(self, event: Event) -> None:
+        if isinstance(event, TextDelta):
+            self.text.append(event.text)
+            return
+        self.columns[COLUMNS[type(event)]] = encode(event)
+        if isinstance(event, Finished | Failed):
+            self.status = "finished" if isinstance(event, Finished) else "failed"
+
+
+class ChatService:
+    """The front door of the engine. ``surfaces`` maps a surface to the collections that may be searched on it, as a
+    function, because collections come and go while the program runs."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        records: Repository,
+        surfaces: Mapping[str, Callable[[], Collection[str]]],
+        limits: Limits,
+    ) -> None:
+        self.engine = engine
+        self._records = records
+        self._surfaces = surfaces
+        self._limits = limits
+
+    async def prepare(
+        self,
+        text: str,
+        *,
+        person: str,
+        conversation: str | None = None,
+        surface: str | None = None,
+        collection: str | None = None,
+        route: str | None = None,
+    ) -> Turn:
+        """The turn, recorded as said. Raises TurnRejected and then records nothing."""
+        text = self._checked_text(text)
+        chosen = _route(route)
+        if conversation is not None:
+            known = await self._records.surface_of(conversation, person)
+            if known is None:
+                raise TurnRejected("unknown_conversation", "There is no such conversation of yours. Start a new one.")
+            surface = known
+        surface = surface or next(iter(self._surfaces))
+        readable = self._readable(surface, collection)
+        history = await self._records.history(conversation) if conversation else ()
+        if len(history) >= 2 * self._limits.conversation_turns:
+            raise TurnRejected("conversation_full", "This conversation has become too long. Please start a new one.")
+        conversation = conversation or await self._records.start_conversation(person, surface, text)
+        turn = await self._records.start_turn(conversation, text)
+        return Turn(text, history, surface, readable, chosen, turn, conversation)
+
+    async def run(self, turn: Turn) -> AsyncGenerator[Event]:
+        """The turn's events, recorded. A stream that is closed early is recorded as stopped, with its text."""
+        record = _Record()
+        try:
+            async with aclosing(self.engine.run(turn)) as events:
+                async for event in events:
+                    record.take(event)
+                    if isinstance(event, Finished | Failed):
+                        await self._save(turn, record)
+                    yield event
+        finally:
+            if record.status == "stopped":
+                # Shielded: whoever stops the turn must not also stop its being recorded.
+                await asyncio.shield(self._save(turn, record))
+
+    async def _save(self, turn: Turn, record: _Record) -> None:
+        await self._records.end_turn(
+            turn.id, answer="".join(record.text), status=record.status, events=record.columns
+        )
+
+    def _checked_text(self, text: str) -> str:
+        text = text.strip()
+        if not text:
+            raise TurnRejected("empty_turn", "The message is empty. Type a question first.")
+        limit = self._limits.turn_characters
+        if len(text) > limit:
+            raise TurnRejected(
+                "turn_too_long", f"The message has {len(text):,} characters; at most {limit:,} can be read at once."
+            )
+        return text
+
+    def _readable(self, surface: str, collection: str | None) -> frozenset[str]:
+        if surface not in self._surfaces:
+            raise TurnRejected("unknown_surface", f"There is no surface '{surface}'.")
+        readable = frozenset(self._surfaces[surface]())
+        if collection is None:
+            return readable
+        if collection not in readable:
+            there = ", ".join(sorted(readable)) or "none yet"
+            raise TurnRejected("unknown_collection", f"There is no collection '{collection}' here. There is: {there}.")
+        return frozenset({collection})
+
+
+def _route(route: str | None) -> RouteName | None:
+    if route is None or route == "auto":
+        return None
+    for name in ROUTES:
+        if name == route:
+            return name
+    raise TurnRejected("unknown_route", f"There is no route '{route}'. There is: auto, {', '.join(ROUTES)}.")
+
+
+def new_person() -> str:
+    """An unguessable name for somebody who has not signed in."""
+    return f"guest-{uuid.uuid4().hex}"

@@ -1,0 +1,76 @@
+"""Events as plain JSON: the one shape that pages, the API, the CLI and the records share.
+
+Each event is an object with ``type`` (routed, retrieved, text_delta, checked, finished, failed) and its fields.
+A passage is flat and holds what a reader may see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from assistant.conversation.events import Checked, Event, Failed, Finished, Retrieved, Routed, TextDelta
+from assistant.knowledge.documents import Passage
+
+
+def encode(event: Event) -> dict[str, Any]:
+    """The event as JSON values."""
+    kind, fields = _ENCODERS[type(event)]
+    return {"type": kind, **fields(event)}
+
+
+def passage(found: Passage) -> dict[str, Any]:
+    """A passage as JSON values; ``date`` is its as-of date (ISO 8601) or None, ``section`` its headings
+    below the title."""
+    chunk = found.chunk
+    return {
+        "number": found.number,
+        "collection": chunk.collection,
+        "document": chunk.document,
+        "title": chunk.title,
+        "section": list(chunk.below_title),
+        "page": chunk.page,
+        "date": chunk.modified.isoformat() if chunk.modified else None,
+        "text": chunk.text,
+        "start": chunk.start,
+        "end": chunk.end,
+        "score": round(found.score, 5),
+        "similarity": round(found.similarity, 4),
+    }
+
+
+def _routed(event: Routed) -> dict[str, Any]:
+    decision = event.decision
+    return {
+        "turn": event.turn,
+        "conversation": event.conversation,
+        "route": decision.route,
+        "scores": {"information": decision.information, "voice": decision.voice},
+        "threshold": decision.threshold,
+        "reasons": list(decision.reasons),
+        "query": decision.query,
+        "fresh": decision.fresh,
+        "requested": decision.requested,
+        "router_version": decision.version,
+    }
+
+
+def _retrieved(event: Retrieved) -> dict[str, Any]:
+    return {
+        "query": event.query,
+        "searched": list(event.searched),
+        "evidence": event.evidence,
+        "passages": [passage(found) for found in event.passages],
+    }
+
+
+_ENCODERS: dict[type, tuple[str, Callable[[Any], dict[str, Any]]]] = {
+    Routed: ("routed", _routed),
+    Retrieved: ("retrieved", _retrieved),
+    TextDelta: ("text_delta", asdict),
+    Checked: ("checked", lambda event: asdict(event) | {"cited": list(event.cited), "invented": list(event.invented)}),
+    Finished: ("finished", asdict),
+    Failed: ("failed", asdict),
+}
+KINDS = tuple(kind for kind, _ in _ENCODERS.values())

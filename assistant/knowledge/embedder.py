@@ -1,0 +1,150 @@
+"""Texts to vectors: the shipped MiniLM by default, any fastembed model, or an OpenAI-compatible endpoint."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from connectors import ConnectorError
+
+if TYPE_CHECKING:
+    from fastembed import TextEmbedding
+    from tokenizers import Tokenizer
+
+Vectors = NDArray[np.float32]
+SHIPPED = Path(__file__).parent / "models" / "all-MiniLM-L6-v2"
+SHIPPED_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+
+
+class EmbedderError(Exception):
+    """Texts cannot be embedded; the message says what to do."""
+
+
+class Embedder(Protocol):
+    """``name`` identifies the vectors (two embedders of one name give the same ones); ``dimension`` is their
+    length; ``max_tokens`` is how much of a text is read."""
+
+    name: str
+    dimension: int
+    max_tokens: int
+
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        """One normalised vector a text, [len(texts), dimension], in the order given."""
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text, the special ones not counted."""
+
+
+def known_dimension(model: str) -> int:
+    """The length of a fastembed model's vectors, from its list. Raises EmbedderError if it is not on it."""
+    from fastembed import TextEmbedding
+
+    try:
+        return int(TextEmbedding.get_embedding_size(model))
+    except ValueError as error:
+        raise EmbedderError(f"fastembed knows no model '{model}'. Check embedder.model") from error
+
+
+class FastEmbedder:
+    """A fastembed model on this machine. ``folder`` holds its files; without it fastembed downloads the model once.
+
+    The model is loaded on first use, and ``threads`` (None: all cores) limits what one call takes.
+    """
+
+    def __init__(
+        self, model: str = SHIPPED_MODEL, *, folder: Path | None = SHIPPED, dimension: int | None = 384,
+        max_tokens: int = 256, batch_size: int = 64, threads: int | None = None,
+    ) -> None:
+        self.name = f"{model.split('/')[-1]}{'-int8' if folder == SHIPPED else ''}".lower()
+        self.dimension = dimension or known_dimension(model)
+        self.max_tokens = max_tokens
+        self._arguments = {"model_name": model, "threads": threads}
+        if folder is not None:
+            self._arguments["specific_model_path"] = str(folder)
+        self._batch_size = batch_size
+        self._model: TextEmbedding | None = None
+        self._tokenizer: Tokenizer | None = None
+        self._loading = threading.Lock()
+
+    def _load(self) -> TextEmbedding:
+        with self._loading:
+            if self._model is None:
+                from fastembed import TextEmbedding
+
+                try:
+                    self._model = TextEmbedding(**self._arguments)
+                except Exception as error:  # fastembed raises whatever its downloader or onnxruntime raises
+                    raise EmbedderError(
+                        f"the embedding model '{self._arguments['model_name']}' cannot be loaded: {error}"
+                    ) from error
+            return self._model
+
+    def _counter(self) -> Tokenizer:
+        if self._tokenizer is None:
+            from tokenizers import Tokenizer
+
+            # A copy: fastembed's own tokenizer truncates, and a count must not.
+            loaded = self._load().model.tokenizer  # type: ignore[attr-defined]
+            self._tokenizer = Tokenizer.from_str(loaded.to_str())
+            self._tokenizer.no_truncation()
+            self._tokenizer.no_padding()
+        return self._tokenizer
+
+    def embed_now(self, texts: Sequence[str]) -> Vectors:
+        """``embed`` in the calling thread. Batches hold texts of like length, so that little is padding."""
+        if not texts:
+            return np.zeros((0, self.dimension), dtype=np.float32)
+        order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
+        found = self._load().embed([texts[index] for index in order], batch_size=self._batch_size)
+        vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
+        for index, vector in zip(order, found, strict=True):
+            vectors[index] = vector
+        return vectors
+
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        return await asyncio.to_thread(self.embed_now, texts)
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        return [len(each.ids) for each in self._counter().encode_batch(list(texts), add_special_tokens=False)]
+
+
+class OpenAIEmbedder:
+    """An OpenAI-compatible ``/embeddings`` endpoint. Tokens are estimated at four characters each."""
+
+    def __init__(
+        self, model: str, *, base_url: str | None, api_key: str | None, dimension: int, max_tokens: int,
+        batch_size: int, http_client: object = None,
+    ) -> None:
+        self.name = model.split("/")[-1].lower()
+        self.dimension = dimension
+        self.max_tokens = max_tokens
+        self._model = model
+        self._connection: dict[str, Any] = {"base_url": base_url, "api_key": api_key, "http_client": http_client}
+        self._batch_size = batch_size
+
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        from connectors.openai_compat import embeddings
+
+        rows: list[Sequence[float]] = []
+        try:
+            for start in range(0, len(texts), self._batch_size):
+                batch = list(texts[start : start + self._batch_size])
+                rows += await embeddings(self._model, batch, **self._connection)
+        except ConnectorError as error:
+            raise EmbedderError(f"the embedding endpoint failed: {error}") from error
+        vectors = np.asarray(rows, dtype=np.float32).reshape(len(texts), -1)
+        if len(texts) and vectors.shape[1] != self.dimension:
+            raise EmbedderError(
+                f"'{self._model}' gives vectors of {vectors.shape[1]} dimensions, and embedder.dimension is "
+                f"{self.dimension}: set it to {vectors.shape[1]}"
+            )
+        return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        return [len(text) // 4 + 1 for text in texts]

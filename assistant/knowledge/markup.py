@@ -1,0 +1,200 @@
+"""HTML as Markdown: pages through BeautifulSoup and markdownify, the bits in Markdown files by pattern."""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from assistant.knowledge import tables
+
+if TYPE_CHECKING:
+    from bs4 import BeautifulSoup, Tag
+
+_GONE = [
+    "script", "style", "iframe", "svg", "noscript", "template", "head", "object", "embed", "canvas", "math",
+    "select"
+]
+_FURNITURE = ["nav", "header", "footer", "dialog"]
+_BLOCKS = [
+    "address", "article", "aside", "blockquote", "body", "caption", "center", "colgroup", "col", "dd",
+    "details", "dialog", "div", "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "header",
+    "hr", "html", "iframe", "legend", "main", "meta", "link", "nav", "ol", "p", "pre", "section", "source",
+    "table", "tbody", "td", "tfoot", "th", "thead", "tr", "ul", "video", "audio"
+]
+_INLINE = [
+    "a", "abbr", "acronym", "b", "big", "button", "cite", "code", "del", "dfn", "em", "font", "i", "img",
+    "input", "ins", "kbd", "label", "mark", "option", "q", "s", "samp", "select", "small", "span", "strike",
+    "strong", "sub", "summary", "sup", "textarea", "time", "title", "tt", "u", "var", "wbr"
+]
+_ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]\w{1,30});")
+
+
+def _element(names: str, longest: int = 2000) -> re.Pattern[str]:
+    """Elements up to ``longest`` characters: a tag that nobody closes must not cost a search to the end."""
+    return re.compile(rf"<({names})\b[^<>]*>(.{{0,{longest}}}?)</\1\s*>", re.DOTALL | re.IGNORECASE)
+
+
+def _tag(names: list[str]) -> re.Pattern[str]:
+    return re.compile(rf"</?(?:{'|'.join(names)})(?:\s[^<>]*)?/?>", re.IGNORECASE)
+
+
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_REMOVED = _element("|".join(_GONE), 100_000)
+_TABLE = _element("table", 100_000)
+_HEADING = _element("h[1-6]")
+_SUMMARY = _element("summary")
+_STRONG = _element("strong|b")
+_EMPHASIS = _element("em|i")
+_CODE = _element("code|kbd|samp|tt")
+_ANCHOR = re.compile(
+    r"""<a\b[^<>]*?\bhref\s*=\s*["']([^"']*)["'][^<>]*>(.{0,2000}?)</a\s*>""", re.DOTALL | re.IGNORECASE
+)
+_IMAGE = re.compile(r"""<img\b[^<>]*?\balt\s*=\s*(?:"([^"]*)"|'([^']*)')[^<>]*>""", re.IGNORECASE)
+_DATED = re.compile(r"modified|updated_time|last.?update|^date$|dcterms\.date|revised|reviewed", re.I)
+_BREAK = re.compile(r"[ \t]*<br\b[^<>]*>[ \t]*", re.IGNORECASE)
+_DEPTH = re.compile(r"[ \t]*(?:>[ \t]?)*")
+_LIST_ITEM = re.compile(r"<li\b[^<>]*>\s*", re.IGNORECASE)
+_LIST_ITEM_END = re.compile(r"</li\s*>", re.IGNORECASE)
+_BLOCK_TAG = _tag([*_BLOCKS, *_GONE])
+_INLINE_TAG = _tag(_INLINE)
+_ANY_TAG = re.compile(r"<[a-zA-Z/!]")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What an HTML page says: ``text`` is Markdown, ``title`` and ``modified`` are as written in its head."""
+
+    text: str
+    title: str
+    modified: str
+
+
+def without_html(text: str) -> str:
+    """Markdown whose HTML is turned into Markdown; names in angle brackets that are not HTML's stay."""
+    if _ANY_TAG.search(text):
+        text = _REMOVED.sub("", _COMMENT.sub("", text))
+        text = _TABLE.sub(lambda m: f"\n\n{_html_table(_soup(m[0]).table)}\n\n", text)
+        text = "\n".join(map(_broken, text.split("\n")))
+        text = _ANCHOR.sub(r"[\2](\1)", text)
+        text = _IMAGE.sub(lambda m: m[1] or m[2] or "", text)
+        text = _HEADING.sub(lambda m: f"\n\n{'#' * int(m[1][1])} {_one_line(m[2])}\n\n", text)
+        text = _SUMMARY.sub(lambda m: f"\n\n**{_one_line(m[2])}**\n\n", text)
+        text = _CODE.sub(lambda m: f"`{_one_line(m[2])}`" if m[2].strip() else "", text)
+        text = _STRONG.sub(lambda m: f"**{m[2].strip()}**" if m[2].strip() else " ", text)
+        text = _EMPHASIS.sub(lambda m: f"*{m[2].strip()}*" if m[2].strip() else " ", text)
+        text = _LIST_ITEM_END.sub("", _LIST_ITEM.sub("\n- ", text))
+        text = _INLINE_TAG.sub("", _BLOCK_TAG.sub("\n\n", text))
+    return _ENTITY.sub(lambda m: html.unescape(m[0]), text)
+
+
+def page(source: str) -> Page:
+    """An HTML page as Markdown: its main part where it marks one, without navigation, headers and footers."""
+    soup = _soup(source)
+    title, modified = _title(soup), _modified(soup)
+    for tag in soup(_GONE):
+        tag.decompose()
+    main = soup.select_one("main, [role=main]") or soup.find("article") or soup.body or soup
+    for tag in main(_FURNITURE):
+        if not tag.decomposed and not tag.find(["h1", "main", "article"]):
+            tag.decompose()
+    return Page(_markdown(main), title, modified)
+
+
+def _soup(source: str) -> BeautifulSoup:
+    from bs4 import BeautifulSoup
+
+    return BeautifulSoup(source, "html.parser")
+
+
+def _broken(line: str) -> str:
+    """A line cut at its ``<br>``, the parts as deep in quotes and lists as it; rows of a table stay whole."""
+    depth = _DEPTH.match(line)
+    return _BREAK.sub(" " if line.lstrip()[:1] == "|" else f"\n{depth[0] if depth else ''}", line)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(_BLOCK_TAG.sub(" ", _INLINE_TAG.sub("", text)).split())
+
+
+def _title(soup: BeautifulSoup) -> str:
+    """The page's title; its first heading where the title only adds the site's name to it."""
+    title = " ".join(soup.title.get_text().split()) if soup.title else ""
+    heading = " ".join(soup.h1.get_text().split()) if soup.h1 else ""
+    parts = [part.strip().casefold() for part in re.split(r" [|·•–—-] |: ", title)]
+    return heading if heading and (not title or heading.casefold() in parts) else title
+
+
+def _modified(soup: BeautifulSoup) -> str:
+    for attribute in ("name", "property", "http-equiv", "itemprop"):
+        tag = soup.find("meta", attrs={attribute: _DATED, "content": True})
+        if tag:
+            return str(tag["content"])
+    times = soup.find_all("time", attrs={"datetime": True})
+    marked = [time for time in times if "modified" in str(time.get("itemprop", "")).lower()] or times[:1]
+    return str(marked[0]["datetime"]) if marked else ""
+
+
+@cache
+def _converter() -> Any:
+    from markdownify import MarkdownConverter
+
+    class Converter(MarkdownConverter):
+        def convert_table(self, el: Any, text: str, parent_tags: Any) -> str:
+            return f"\n\n{_html_table(el)}\n\n"
+
+        def convert_img(self, el: Any, text: str, parent_tags: Any) -> str:
+            return str(el.get("alt") or "")
+
+    return Converter(
+        heading_style="atx", bullets="-", escape_asterisks=False, escape_underscores=False, escape_misc=False
+    )
+
+
+def _markdown(element: Tag) -> str:
+    try:
+        return str(_converter().convert_soup(element))
+    except RecursionError:
+        return element.get_text("\n")
+
+
+def _html_table(element: Tag | None) -> str:
+    """A Markdown table in which a cell that spans columns or rows is repeated in each."""
+    if element is None:
+        return ""
+    grid: list[list[str]] = []
+    hanging: dict[int, tuple[int, str]] = {}
+    for row in (row for row in element.find_all("tr") if row.find_parent("table") is element):
+        cells: list[str] = []
+        for cell in row.find_all(["td", "th"], recursive=False):
+            _fill(cells, hanging)
+            value = _cell(cell)
+            for _ in range(_span(cell, "colspan")):
+                if _span(cell, "rowspan") > 1:
+                    hanging[len(cells)] = (_span(cell, "rowspan") - 1, value)
+                cells.append(value)
+        _fill(cells, hanging)
+        grid.append(cells)
+    caption = element.find("caption")
+    head = f"{_one_line(caption.get_text())}\n\n" if caption else ""
+    return head + tables.table(grid)
+
+
+def _fill(cells: list[str], hanging: dict[int, tuple[int, str]]) -> None:
+    while len(cells) in hanging:
+        left, value = hanging.pop(len(cells))
+        if left > 1:
+            hanging[len(cells)] = (left - 1, value)
+        cells.append(value)
+
+
+def _cell(cell: Tag) -> str:
+    cell.name = "span"
+    return " ".join(_markdown(cell).split())
+
+
+def _span(cell: Tag, name: str) -> int:
+    value = str(cell.get(name, "1"))
+    return min(max(int(value), 1), 100) if value.isdigit() else 1

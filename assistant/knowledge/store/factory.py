@@ -1,0 +1,24 @@
+"""The store that the settings name, imported only when it is the one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from assistant.knowledge.store import Store, StoreError
+
+
+def build_store(*, engine: str, path: Path, url: str | None, api_key: str | None, timeout: float) -> Store:
+    """An ``embedded`` store in ``path``, or the ``server`` at ``url``; nothing is opened yet."""
+    if engine == "embedded":
+        from assistant.knowledge.store.embedded import EmbeddedStore
+
+        return EmbeddedStore(path)
+    if engine == "server":
+        if not url:
+            raise StoreError(
+                "the store engine 'server' needs the address of a Qdrant server, e.g. http://qdrant:6333"
+            )
+        from assistant.knowledge.store.server import ServerStore
+
+        return ServerStore(url, api_key=api_key, timeout=timeout)
+    raise StoreError(f"there is no store engine {engine!r}; choose 'embedded' or 'server'")

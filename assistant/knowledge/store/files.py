@@ -1,0 +1,114 @@
+"""Files of the embedded store: made and written whole or not at all, and one lock for the folder."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import uuid
+from pathlib import Path
+
+import qdrant_edge as edge
+
+from assistant.knowledge.store import StoreError, StoreLocked
+from assistant.knowledge.store import payload as shared
+
+_MANIFEST = "index.json"
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace a file so that a reader, also after a crash, sees the old text or the new one."""
+    fresh = path.with_name(f".{path.name}.new")
+    with open(fresh, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(fresh, path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames in a folder survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def take_lock(folder: Path) -> int:
+    """Lock the folder until the descriptor is closed, which the system does when the process dies."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise StoreError(
+            f"the document base cannot be kept in {folder} ({error.strerror}); choose a folder that this "
+            "user may write to"
+        ) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        holder = os.read(descriptor, 32).decode(errors="replace").strip() or "it gave no pid"
+        os.close(descriptor)
+        if not isinstance(error, BlockingIOError):
+            raise StoreError(
+                f"{folder} cannot be locked ({error.strerror}); keep it on a local disk"
+            ) from error
+        raise StoreLocked(
+            f"{folder} is in use by another process ({holder}); stop that one, or let the running server "
+            "do this"
+        ) from error
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"pid {os.getpid()}\n".encode(), 0)
+    return descriptor
+
+
+def create_folder(folder: Path, dimension: int, exact_up_to_kb: int) -> None:
+    """Make the folder of an empty index; it is one once ``index.json`` is there."""
+    config = edge.EdgeConfig(
+        vectors={shared.DENSE: edge.EdgeVectorParams(size=dimension, distance=edge.Distance.Cosine)},
+        sparse_vectors={shared.SPARSE: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)},
+        optimizers=edge.EdgeOptimizersConfig(indexing_threshold=exact_up_to_kb),
+    )
+    folder.mkdir()
+    shard_name = new_shard_name()
+    shard = edge.EdgeShard.create(str(folder / shard_name), config)
+    for field in shared.KEYWORDS:
+        params = edge.KeywordIndexParams(is_tenant=field == shared.KEYWORDS[0])
+        shard.update(edge.UpdateOperation.create_field_index(field, params))
+    shard.flush()
+    shard.close()
+    write_manifest(folder, dimension, shard_name)
+
+
+def is_index(folder: Path) -> bool:
+    """Whether the folder holds a complete index."""
+    return (folder / _MANIFEST).is_file()
+
+
+def new_shard_name() -> str:
+    """A name that no leftover has."""
+    return f"shard-{uuid.uuid4().hex[:12]}"
+
+
+def write_manifest(folder: Path, dimension: int, shard_name: str) -> None:
+    """Make a shard folder the one that counts, atomically."""
+    write_atomically(folder / _MANIFEST, json.dumps({"dimension": dimension, "shard": shard_name}))
+
+
+def read_manifest(folder: Path) -> tuple[int, str]:
+    """Dimension, and name of the shard folder that counts."""
+    try:
+        manifest = json.loads((folder / _MANIFEST).read_text("utf-8"))
+        return int(manifest["dimension"]), str(manifest["shard"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise unreadable(folder, error) from error
+
+
+def unreadable(folder: Path, error: Exception) -> StoreError:
+    """What to say of an index that is there and cannot be loaded."""
+    return StoreError(
+        f"the index in {folder} cannot be read ({error}); restore that folder from a backup, or delete it "
+        "and run `assistant ingest --rebuild`"
+    )

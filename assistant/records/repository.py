@@ -1,0 +1,173 @@
+"""Reading and writing the records: conversations and their turns."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, event, func, select, update
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, InvalidRequestError, NoSuchModuleError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+from assistant.conversation.turn import Message
+from assistant.records.models import ConversationRow, TurnRow, now
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+TITLE_CHARACTERS = 80
+TRIES = 8
+
+
+class RecordsError(Exception):
+    """The records database cannot be used; the message says why and never holds a password."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTurn:
+    """A turn as recorded; the event fields are as encoded for the wire, None where the event did not come."""
+
+    id: str
+    text: str
+    answer: str
+    status: str
+    routed: Mapping[str, Any] | None
+    retrieved: Mapping[str, Any] | None
+    checked: Mapping[str, Any] | None
+    ended: Mapping[str, Any] | None
+    created_at: datetime
+
+
+class Repository:
+    """The records behind a SQLAlchemy URL. ``open`` migrates the schema and must come first."""
+
+    def __init__(self, url: str) -> None:
+        self._shown = _without_password(url)
+        self._url = url
+        self._engine: AsyncEngine | None = None
+        self._sessions: async_sessionmaker[AsyncSession] | None = None
+
+    async def open(self) -> None:
+        """Connect and bring the schema up to date. Raises RecordsError."""
+        try:
+            self._engine = create_async_engine(self._url)
+            if self._engine.dialect.name == "sqlite":
+                event.listen(self._engine.sync_engine, "connect", _sqlite_pragmas)
+            async with self._engine.begin() as connection:
+                await connection.run_sync(migrate)
+            self._sessions = async_sessionmaker(self._engine, expire_on_commit=False)
+        except (ArgumentError, NoSuchModuleError, ModuleNotFoundError, InvalidRequestError) as error:
+            raise RecordsError(
+                f"records.url is not a database address this program can use: {self._shown}. It needs an "
+                "asynchronous driver that is installed, as in sqlite+aiosqlite:// or postgresql+asyncpg://"
+            ) from error
+        except (DBAPIError, OSError) as error:
+            await self.close()
+            reason = str(getattr(error, "orig", error))
+            raise RecordsError(f"the records database cannot be used ({self._shown}): {reason}") from error
+
+    async def close(self) -> None:
+        """Release the connections; nothing is lost by it."""
+        if self._engine is not None:
+            await self._engine.dispose()
+            self._engine = None
+
+    def _session(self) -> AsyncSession:
+        if self._sessions is None:
+            raise RuntimeError("the repository is not open")
+        return self._sessions()
+
+    async def start_conversation(self, person: str, surface: str, first: str) -> str:
+        """A new conversation, titled by its first turn; returns its id."""
+        title = " ".join(first.split())
+        title = title if len(title) <= TITLE_CHARACTERS else title[: TITLE_CHARACTERS - 1].rstrip() + "…"
+        row = ConversationRow(id=str(uuid.uuid4()), person=person, surface=surface, title=title)
+        async with self._session() as session, session.begin():
+            session.add(row)
+        return row.id
+
+    async def surface_of(self, conversation: str, person: str) -> str | None:
+        """The surface of a conversation, None unless it exists and is this person's."""
+        async with self._session() as session:
+            query = select(ConversationRow.surface).where(
+                ConversationRow.id == conversation, ConversationRow.person == person
+            )
+            return (await session.execute(query)).scalar_one_or_none()
+
+    async def turns(self, conversation: str) -> list[StoredTurn]:
+        """The turns of a conversation, oldest first."""
+        async with self._session() as session:
+            query = select(TurnRow).where(TurnRow.conversation_id == conversation).order_by(TurnRow.position)
+            rows = (await session.execute(query)).scalars().all()
+        return [
+            StoredTurn(
+                row.id, row.text, row.answer, row.status, row.routed, row.retrieved, row.checked, row.ended,
+                row.created_at,
+            )
+            for row in rows
+        ]
+
+    async def history(self, conversation: str) -> tuple[Message, ...]:
+        """The conversation as messages, for the next turn. Unanswered turns count as said."""
+        messages: list[Message] = []
+        for turn in await self.turns(conversation):
+            messages.append(Message("user", turn.text))
+            if turn.answer:
+                messages.append(Message("assistant", turn.answer))
+        return tuple(messages)
+
+    async def start_turn(self, conversation: str, text: str) -> str:
+        """Record what was said before anything answers it; returns the turn's id."""
+        turn = str(uuid.uuid4())
+        for tries_left in reversed(range(TRIES)):
+            try:
+                async with self._session() as session, session.begin():
+                    await self._insert(session, turn, conversation, text)
+                break
+            except IntegrityError:
+                # Another turn of this conversation took the same place at the same moment: take the next one.
+                if not tries_left:
+                    raise
+        return turn
+
+    async def _insert(self, session: AsyncSession, turn: str, conversation: str, text: str) -> None:
+        last = select(func.coalesce(func.max(TurnRow.position), -1)).where(TurnRow.conversation_id == conversation)
+        position = (await session.execute(last)).scalar_one() + 1
+        session.add(TurnRow(id=turn, conversation_id=conversation, position=position, text=text))
+        await session.flush()
+        touched = update(ConversationRow).where(ConversationRow.id == conversation)
+        await session.execute(touched.values(updated_at=now()))
+
+    async def end_turn(self, turn: str, *, answer: str, status: str, events: Mapping[str, Any]) -> None:
+        """Record how a turn ended; ``events`` maps routed, retrieved, checked and ended to encoded events."""
+        async with self._session() as session, session.begin():
+            values = {"answer": answer, "status": status, **events}
+            await session.execute(update(TurnRow).where(TurnRow.id == turn).values(**values))
+
+
+def migrate(connection: Connection) -> None:
+    """Bring the schema of a database to the newest revision, within the transaction of ``connection``."""
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _sqlite_pragmas(connection: Any, _: object) -> None:
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _without_password(url: str) -> str:
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except ArgumentError:
+        return "the address cannot be read"

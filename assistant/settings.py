@@ -1,0 +1,307 @@
+"""Every setting, its default and its meaning: a frozen tree that `assistant.config_file.load` fills."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from assistant.config_types import (
+    AnyCase,
+    DatabaseUrl,
+    Finding,
+    Name,
+    Number,
+    PositiveWhole,
+    RootPath,
+    Section,
+    Temperature,
+    WebUrl,
+    Whole,
+    did_you_mean,
+    findings,
+    with_entry,
+    without_unset,
+)
+
+BUILTIN = "builtin"
+PORTAL = "portal"
+DEMO_PATH = "demo:"
+ENV_PREFIX = "ASSISTANT__"
+
+
+class Server(Section):
+    """Where the pages, the widget and the API are served."""
+
+    host: str = Field(default="127.0.0.1", description="Address to listen on; 0.0.0.0 is every network.")
+    port: Whole = Field(default=7860, ge=1, le=65535, description="Port to listen on.")
+    root_path: RootPath = Field(default="", description="Path prefix behind a proxy: /assistant.")
+
+
+class Model(Section):
+    """A chat model, under the name that roles use."""
+
+    connector: str = Field(
+        default="openai",
+        min_length=1,
+        description="What speaks to the model: openai (also any OpenAI-compatible server through base_url); "
+        "ollama, vllm, llamacpp, lmstudio or tgi, which know their usual address; builtin; "
+        "or the dotted name of a connector of your own.",
+    )
+    model: str | None = Field(default=None, description="The provider's name for the model.")
+    base_url: WebUrl | None = Field(default=None, description="Address of the API, if not the usual one.")
+    api_key: SecretStr | None = Field(default=None, description="Key for the API; write ${OPENAI_API_KEY}.")
+    temperature: Temperature | None = Field(default=None, description="0: steady; 2: wild.")
+    max_tokens: PositiveWhole | None = Field(default=None, description="Longest answer, in tokens.")
+    timeout: Number = Field(default=60.0, gt=0, description="Seconds to wait for the next token.")
+    options: dict[str, Any] = Field(default_factory=dict, repr=False, description="Passed on as it is.")
+
+
+class Roles(Section):
+    """Which model does what."""
+
+    main: str = Field(default=BUILTIN, description="Name of the model that answers from documents.")
+    voice: str = Field(
+        default=BUILTIN, description="Name of the model that speaks in the organisation's voice."
+    )
+
+
+class Voice(Section):
+    """How the organisation speaks."""
+
+    examples: Path | None = Field(
+        default=None,
+        description="JSONL file of exchanges that show it, in OpenAI's fine-tuning form; demo: is the demo's. "
+        "Without one: the demo's while the demo is the only collection, else none.",
+    )
+
+
+class Embedder(Section):
+    """What turns text into vectors for the search."""
+
+    provider: Literal["builtin", "fastembed", "openai"] = Field(
+        default="builtin",
+        description="builtin: all-MiniLM-L6-v2, shipped. fastembed: any model of that library. "
+        "openai: any OpenAI-compatible embedding endpoint.",
+    )
+    model: str | None = Field(default=None, description="Name of the model, for fastembed and openai.")
+    base_url: WebUrl | None = Field(default=None, description="Address of the endpoint, for openai.")
+    api_key: SecretStr | None = Field(default=None, description="Key for it; write ${OPENAI_API_KEY}.")
+    batch_size: Whole = Field(default=64, ge=1, description="Texts that are embedded at once.")
+    dimension: PositiveWhole | None = Field(default=None, description="Length of the vectors, for openai.")
+    max_tokens: PositiveWhole | None = Field(default=None, description="Longest text it reads, in tokens.")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        needed = {"builtin": (), "fastembed": ("model",), "openai": ("model", "dimension")}[self.provider]
+        missing = [name for name in needed if getattr(self, name) is None]
+        if missing:
+            names = " and ".join(f"embedder.{name}" for name in missing)
+            fix = f"Add {' and '.join(missing)} below embedder, or set provider: builtin."
+            raise findings(Finding(("provider",), f"is {self.provider}, which needs {names}.", fix))
+        return self
+
+
+class Chunking(Section):
+    """How documents are cut into passages. A change makes the next ingestion build the index anew."""
+
+    max_tokens: Whole = Field(default=240, ge=32, le=8192, description="Longest passage, in tokens.")
+
+
+class Store(Section):
+    """Where the search index lives."""
+
+    engine: Literal["embedded", "server"] = Field(
+        default="embedded", description="embedded: in this process, below data. server: a Qdrant server."
+    )
+    url: WebUrl | None = Field(default=None, description="Address of the Qdrant server.")
+    api_key: SecretStr | None = Field(default=None, description="Key for it; write ${QDRANT_API_KEY}.")
+    timeout: Number = Field(default=30.0, gt=0, description="Seconds to wait for the server.")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.engine == "server" and self.url is None:
+            fix = "Add url: http://localhost:6333 below store, or set engine: embedded."
+            raise findings(Finding(("engine",), "is server, which needs store.url.", fix))
+        return self
+
+
+class Records(Section):
+    """Where conversations, feedback and corrections are kept."""
+
+    url: DatabaseUrl | None = Field(
+        default=None, description="SQLAlchemy URL with an async driver. Without one: SQLite below data."
+    )
+
+
+class Collection(Section):
+    """A named set of documents."""
+
+    title: str | None = Field(default=None, description="Name shown to people, if not its own.")
+    description: str | None = Field(default=None, description="What is in it, in a sentence.")
+    paths: list[Path] = Field(
+        default_factory=list,
+        description="Files and folders to read. demo: stands for the demo documents that Switchyard ships.",
+    )
+
+
+class Surface(Section):
+    """A place where people chat, with its own policy and words: a portal, a shop widget, an API key."""
+
+    voice: Literal["always", "on_request", "never"] = Field(
+        default="on_request",
+        description="When the voice model answers: always, on_request (a turn asks for it) or never.",
+    )
+    collections: list[str] | None = Field(default=None, description="Collections searched. None: all.")
+    title: str = Field(default="Switchyard", description="Title of the page and of the widget.")
+    greeting: str = Field(
+        default="Hello! What would you like to know?", description="First words of a conversation."
+    )
+    placeholder: str = Field(default="Ask a question", description="Hint in the empty input field.")
+    disclaimer: str | None = Field(default=None, description="Small print below the input field.")
+    suggestions: list[str] = Field(default_factory=list, description="Questions offered at the start.")
+    contact: str | None = Field(default=None, description="Whom to ask when the documents do not say.")
+
+
+class Costs(Section):
+    """What a wrong decision costs. Only the ratio matters; the router's threshold follows from it."""
+
+    missed_lookup: Number = Field(default=4.0, gt=0, description="Cost of skipping a lookup that was needed.")
+    needless_lookup: Number = Field(default=1.0, gt=0, description="Cost of a lookup that was not needed.")
+
+
+class Router(Section):
+    """How the route of a turn is decided."""
+
+    costs: Costs = Costs()
+    voice_threshold: Number = Field(
+        default=0.5, ge=0, le=1, description="P(voice) that calls the voice model."
+    )
+
+
+class Retrieval(Section):
+    """How passages are found."""
+
+    passages: Whole = Field(default=6, ge=1, le=20, description="Passages that the model reads.")
+    candidates: Whole = Field(default=40, ge=1, le=200, description="Passages that the best are chosen from.")
+    history_turns: Whole = Field(default=3, ge=0, le=10, description="Earlier turns that the search heeds.")
+
+    @model_validator(mode="after")
+    def _enough(self) -> Self:
+        if self.candidates < self.passages:
+            predicate = f"is {self.candidates}, fewer than retrieval.passages ({self.passages})."
+            raise findings(Finding(("candidates",), predicate, f"Write {self.passages} or more."))
+        return self
+
+
+class Limits(Section):
+    """What one person may send."""
+
+    turn_characters: Whole = Field(default=20_000, ge=1, description="Longest turn, in characters.")
+    conversation_turns: Whole = Field(default=200, ge=1, description="Most turns in one conversation.")
+
+
+def _demo() -> dict[str, Collection]:
+    return {"demo": Collection(title="Fernhill Outfitters (demo)", paths=[Path(DEMO_PATH)])}
+
+
+class Settings(BaseSettings):
+    """All settings of a Switchyard. `Settings()` is the defaults: it reads neither file nor environment."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        allow_inf_nan=False,
+        case_sensitive=True,
+        env_prefix=ENV_PREFIX,
+        env_nested_delimiter="__",
+    )
+
+    organisation: str = Field(
+        default="this organisation", min_length=1, description="Name of the organisation, for the prompts."
+    )
+    data: Path = Field(default=Path("data"), description="Folder for index, records and server file.")
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], AnyCase] = Field(
+        default="info", description="How much is logged: debug, info, warning or error."
+    )
+    server: Server = Server()
+    models: dict[Name, Model] = Field(
+        default_factory=dict, description="Chat models by name. One, builtin, needs no language model."
+    )
+    roles: Roles = Roles()
+    voice: Voice = Voice()
+    embedder: Embedder = Embedder()
+    chunking: Chunking = Chunking()
+    store: Store = Store()
+    records: Records = Records()
+    collections: dict[Name, Collection] = Field(
+        default_factory=_demo, description="Named sets of documents. Without this key: the demo collection."
+    )
+    surfaces: dict[Name, Surface] = Field(
+        default_factory=dict, description="Places where people chat, by name. The chat page is portal."
+    )
+    router: Router = Router()
+    retrieval: Retrieval = Retrieval()
+    limits: Limits = Limits()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what is passed: `config_file.load` merges file and environment, to know which said what."""
+        return (init_settings,)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unset(cls, data: Any) -> Any:
+        return without_unset(cls, data)
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _with_builtin(cls, models: Any) -> Any:
+        return with_entry(models, BUILTIN, {"connector": BUILTIN})
+
+    @field_validator("surfaces", mode="before")
+    @classmethod
+    def _with_portal(cls, surfaces: Any) -> Any:
+        return with_entry(surfaces, PORTAL, {})
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if found := [*self._model_findings(), *self._collection_findings()]:
+            raise findings(*found)
+        return self
+
+    def _model_findings(self) -> Iterator[Finding]:
+        if self.models[BUILTIN].connector != BUILTIN:
+            yield Finding(
+                ("models", BUILTIN, "connector"), "must stay builtin.", "Give your own model another name."
+            )
+        for role, name in (("main", self.roles.main), ("voice", self.roles.voice)):
+            if name not in self.models:
+                fix = f"{did_you_mean(name, self.models)} The models are: {', '.join(self.models)}.".strip()
+                yield Finding(("roles", role), "names a model that does not exist: {value}.", fix, name)
+
+    def _collection_findings(self) -> Iterator[Finding]:
+        known = ", ".join(self.collections) or "none"
+        for surface, policy in self.surfaces.items():
+            names = policy.collections or []
+            for index, name in enumerate(names):
+                key = ("surfaces", surface, "collections", index)
+                if name not in self.collections:
+                    fix = f"{did_you_mean(name, self.collections)} The collections are: {known}.".strip()
+                    yield Finding(key, "names a collection that does not exist: {value}.", fix, name)
+                elif name in names[:index]:
+                    yield Finding(key, "names {value} a second time.", "Remove one of the two.", name)
+        for name, collection in self.collections.items():
+            for index, path in enumerate(collection.paths):
+                if path in collection.paths[:index]:
+                    key = ("collections", name, "paths", index)
+                    yield Finding(key, "names {value} a second time.", "Remove one of the two.", str(path))

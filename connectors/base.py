@@ -1,0 +1,128 @@
+"""The seam between the engine and every model: values for a request, values for a stream, one method."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, slots=True)
+class TextPart:
+    """Plain text of a message."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentPart:
+    """A passage as data. ``number`` is the one that the answer cites; a connector renders it as its provider
+    likes best, and always so that the model can tell it from instructions."""
+
+    number: int
+    title: str
+    section: str
+    text: str
+    date: str | None = None
+    page: str | None = None
+
+
+Part = TextPart | DocumentPart
+
+
+@dataclass(frozen=True, slots=True)
+class ChatMessage:
+    """One message; ``parts`` keeps the order in which text and documents are to be read."""
+
+    role: Literal["system", "user", "assistant"]
+    parts: tuple[Part, ...]
+
+    @classmethod
+    def of(cls, role: Literal["system", "user", "assistant"], text: str) -> ChatMessage:
+        """A message of plain text."""
+        return cls(role, (TextPart(text),))
+
+    @property
+    def text(self) -> str:
+        """The text parts alone, joined by blank lines."""
+        return "\n\n".join(part.text for part in self.parts if isinstance(part, TextPart))
+
+    @property
+    def documents(self) -> tuple[DocumentPart, ...]:
+        """The document parts alone."""
+        return tuple(part for part in self.parts if isinstance(part, DocumentPart))
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """What a model is asked. ``temperature`` and ``max_tokens`` override the model's own configuration."""
+
+    messages: tuple[ChatMessage, ...]
+    temperature: float | None = None
+    max_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the provider counted them."""
+
+    input_tokens: int
+    output_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A step of a stream: some text, or the closing facts, or both.
+
+    ``model`` is the name that the provider says answered; ``finish`` is ``stop``, ``length`` or ``filter`` on the
+    last delta; ``note`` is something that the reader must know about this answer.
+    """
+
+    text: str = ""
+    usage: Usage | None = None
+    model: str | None = None
+    finish: Literal["stop", "length", "filter"] | None = None
+    note: str | None = None
+
+
+class ChatModel(ABC):
+    """A model that can be asked. Constructing one does no I/O."""
+
+    name: str = "model"
+
+    @abstractmethod
+    def stream(self, request: ChatRequest) -> AsyncIterator[Delta]:
+        """Yield deltas until the answer is complete. Raises only ConnectorError; closing the iterator early stops
+        the provider's work."""
+
+    async def aclose(self) -> None:  # noqa: B027 - most models hold nothing to close
+        """Release connections."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """How a model is configured. ``timeout`` is in seconds without any byte from the provider; ``api_key`` is kept
+    out of ``repr``."""
+
+    name: str
+    model: str | None = None
+    base_url: str | None = None
+    api_key: str | None = field(default=None, repr=False)
+    temperature: float | None = None
+    max_tokens: int | None = None
+    timeout: float = 60.0
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+Embed = Callable[[Sequence[str]], Sequence[Sequence[float]]]
+"""Texts → one normalised vector each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What the host lends to connectors that run in the process: its embedder and its voice examples
+    (pairs of what was said and how the organisation answers)."""
+
+    embed: Embed | None = None
+    exchanges: Sequence[tuple[str, str]] = ()

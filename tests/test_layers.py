@@ -1,0 +1,82 @@
+"""The architecture as tests: who may import whom, one home for each heavy package, and an instant ``--help``."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+OURS = ("assistant", "connectors", "prompts", "ui")
+MAY_IMPORT = {
+    "connectors": {"connectors"},
+    "prompts": {"prompts"},
+    "assistant": {"assistant", "connectors", "prompts"},
+    "ui": {"assistant", "connectors", "prompts", "ui"},
+}
+# The command line is the top of the program: it starts the pages.
+TOP = {"assistant/cli/serve.py"}
+HOMES = {
+    "gradio": {"ui/chat_page.py"},
+    "llama_index": {"assistant/knowledge/readers.py", "assistant/knowledge/formats.py", "assistant/knowledge/ingest.py"},
+    "qdrant_client": {"assistant/knowledge/store/server.py", "assistant/knowledge/store/server_index.py"},
+    "qdrant_edge": {f"assistant/knowledge/store/{name}.py" for name in ("embedded", "embedded_index", "files", "bm25")},
+    "openai": {"connectors/openai_compat.py"},
+    "sqlalchemy": {"assistant/records/models.py", "assistant/records/repository.py"},
+    "fastembed": {"assistant/knowledge/embedder.py"},
+}
+HEAVY = (*HOMES, "numpy", "fastapi", "httpx", "onnxruntime", "pandas", "langchain", "uvicorn", "jinja2")
+SKIPPED = ("assistant/records/migrations/", "assistant/knowledge/models/")
+
+
+def sources() -> list[Path]:
+    found = [path for package in OURS for path in (ROOT / package).rglob("*.py")]
+    return [path for path in found if not path.relative_to(ROOT).as_posix().startswith(SKIPPED)]
+
+
+def imported(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_a_room_imports_only_rooms_below_it(path: Path) -> None:
+    name = path.relative_to(ROOT).as_posix()
+    allowed = set(OURS) if name in TOP else MAY_IMPORT[name.split("/")[0]]
+    assert imported(path) & set(OURS) <= allowed
+    for package, homes in HOMES.items():
+        assert package not in imported(path) or name in homes, f"{package} has another home"
+
+
+def test_only_the_settings_read_the_environment() -> None:
+    readers = {"assistant/config_file.py"}
+    # Gradio reads its switch from there when it is imported.
+    writers = {"ui/chat_page.py"}
+    for path in sources():
+        text = path.read_text(encoding="utf-8")
+        if "os.environ" in text or "getenv" in text:
+            assert path.relative_to(ROOT).as_posix() in readers | writers
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["config", "--help"]])
+def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
+    code = (
+        "import sys\nfrom assistant.__main__ import app\n"
+        f"try: app({arguments!r})\nexcept SystemExit: pass\n"
+        f"heavy = {HEAVY!r}\nprint('LOADED', [name for name in heavy if name in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60)
+    assert run.stdout.rstrip().endswith("LOADED []"), run.stdout + run.stderr
+
+
+def test_modules_stay_readable() -> None:
+    """Most files do one job in under 300 lines; none may grow past 350."""
+    long = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in sources()}
+    assert {str(path): lines for path, lines in long.items() if lines > 350} == {}

@@ -1,0 +1,240 @@
+# ruff: noqa: E501 - a table of messages reads best with each message whole
+import json
+import string
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from assistant.config_errors import ConfigError, setting_keys
+from assistant.config_file import Loaded, load
+from assistant.config_schema import explain
+
+SECRET = "planted-s3cret"
+TOP = (
+    "data, log_level, server, models, roles, embedder, chunking, store, records, collections, surfaces, router, "
+    "retrieval, limits"
+)
+
+Read = Callable[..., Loaded]
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Read:
+    def read(text: str | bytes = "", **environ: str) -> Loaded:
+        file = tmp_path / "assistant.yaml"
+        file.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return load(file, environ=environ)
+
+    return read
+
+
+def problems(read: Read, text: str | bytes, **environ: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        read(text, **environ)
+    return [str(problem) for problem in caught.value.problems]
+
+
+BAD_FILES = [
+    # keys that are no settings
+    ("models:\n  gpt:\n    api_kye: x", "assistant.yaml:3: models.gpt.api_kye is not a setting. Did you mean api_key?"),
+    ("\n\nServer: {}", "assistant.yaml:3: Server is not a setting. Did you mean server?"),
+    ("port: 1", "assistant.yaml:1: port is not a setting. Did you mean server.port?"),
+    ("router: {missed_lookup: 1}", "assistant.yaml:1: router.missed_lookup is not a setting. Did you mean router.costs.missed_lookup?"),
+    ("surprise: 1", f"assistant.yaml:1: surprise is not a setting. The settings here are: {TOP}."),
+    ("_env_file: x", f"assistant.yaml:1: _env_file is not a setting. The settings here are: {TOP}."),
+    ("server:\n  7: 1", "assistant.yaml:2: server.7 is not a setting. The settings here are: host, port, root_path."),
+    # values of the wrong kind
+    ("server:\n  port: abc", "assistant.yaml:2: server.port must be a whole number from 1 to 65535, got 'abc'. The default is 7860."),
+    ("server: {port: true}", "assistant.yaml:1: server.port must be a whole number from 1 to 65535, got true. The default is 7860."),
+    ("server: {port: '${P}'}", "assistant.yaml:1: server.port must be a whole number from 1 to 65535, got the value of ${P}. The default is 7860."),
+    ("limits: {turn_characters: 1.5}", "assistant.yaml:1: limits.turn_characters must be a whole number of 1 or more, got 1.5. The default is 20000."),
+    ("models: {gpt: {temperature: 3}}", "assistant.yaml:1: models.gpt.temperature must be a number from 0 to 2, got 3. Remove it to do without."),
+    ("models: {gpt: {timeout: .inf}}", "assistant.yaml:1: models.gpt.timeout must be a number above 0, got text. The default is 60.0."),
+    ("models: {gpt: {model: 4}}", "assistant.yaml:1: models.gpt.model must be text, got 4. Put it in quotes."),
+    ("models: {gpt: {api_key: 4}}", "assistant.yaml:1: models.gpt.api_key must be text. Put it in quotes."),
+    ("log_level: warnings", "assistant.yaml:1: log_level must be debug, info, warning or error, got 'warnings'. Did you mean warning?"),
+    ("surfaces: {portal: {voice: no}}", "assistant.yaml:1: surfaces.portal.voice must be always, on_request or never, got 'no'. The default is \"on_request\"."),
+    ("surfaces:\n  shop:\n    suggestions:\n    - a\n    - 5", "assistant.yaml:5: surfaces.shop.suggestions[1] must be text, got 5. Put it in quotes."),
+    ("surfaces: {shop: {collections: demo}}", "assistant.yaml:1: surfaces.shop.collections must be a list, got text. Write it on indented lines below the key, each `- value`."),
+    ("server: 5", "assistant.yaml:1: server must be a section, got a number. Write it on indented lines below the key, each `key: value`."),
+    ("models: []", "assistant.yaml:1: models must be a section, got a list. Write it on indented lines below the key, each `key: value`."),
+    ("models:\n  GPT 4: {}", "assistant.yaml:2: models.GPT 4 has a name that cannot be used. Use up to 64 lower-case letters, digits, - and _, for example gpt-4."),
+    ("models: {gpt: {base_url: localhost}}", "assistant.yaml:1: models.gpt.base_url must start with http:// or https:// and a host. Write for example http://localhost:8000."),
+    ("records: {url: db}", "assistant.yaml:1: records.url must be a database URL. Write for example postgresql+asyncpg://user:password@host/name."),
+    ("server: {root_path: chat}", "assistant.yaml:1: server.root_path must start with a slash. Write for example /assistant."),
+    # values that do not go together
+    ("models: {gpt: }\nroles:\n  main: gtp", "assistant.yaml:3: roles.main names a model that does not exist: 'gtp'. Did you mean gpt? The models are: gpt, builtin."),
+    ("models:\n  builtin:\n    connector: openai", "assistant.yaml:3: models.builtin.connector must stay builtin. Give your own model another name."),
+    ("surfaces:\n  portal:\n    collections:\n      - dmo", "assistant.yaml:4: surfaces.portal.collections[0] names a collection that does not exist: 'dmo'. Did you mean demo? The collections are: demo."),
+    ("surfaces: {portal: {collections: [demo, demo]}}", "assistant.yaml:1: surfaces.portal.collections[1] names 'demo' a second time. Remove one of the two."),
+    ("collections: {hr: {paths: [a, a]}}", "assistant.yaml:1: collections.hr.paths[1] names 'a' a second time. Remove one of the two."),
+    ("store:\n  engine: server", "assistant.yaml:2: store.engine is server, which needs store.url. Add url: http://localhost:6333 below store, or set engine: embedded."),
+    ("embedder: {provider: openai}", "assistant.yaml:1: embedder.provider is openai, which needs embedder.model and embedder.dimension. Add model and dimension below embedder, or set provider: builtin."),
+    ("retrieval: {candidates: 3}", "assistant.yaml:1: retrieval.candidates is 3, fewer than retrieval.passages (6). Write 6 or more."),
+    # references
+    ("\nmodels: {gpt: {api_key: '${NOPE}'}}", "assistant.yaml:2: models.gpt.api_key needs the environment variable NOPE, which is not set. Set it (export NOPE=…), or write ${NOPE:-default}."),
+    ("data: ${file:/no/such}", "assistant.yaml:1: data needs the file /no/such, which cannot be read (no such file or directory). Create the file, or correct the path after file:."),
+    ("data: ${A:-${B}}", "assistant.yaml:1: data has a ${ that names no variable. Write ${NAME}, ${NAME:-default} or ${file:/path}; for a plain ${ write $${."),
+    # YAML
+    ("server:\n\tport: 1", "assistant.yaml:2: this is not valid YAML: found a tab at column 1. Indent with spaces."),
+    ("data: a: b", "assistant.yaml:1: this is not valid YAML: found a ':' inside a value at column 8. Quote it, or mend the indentation."),
+    ("server:\n  port: 1\n oops: 2", "assistant.yaml:3: this is not valid YAML: found a line that does not line up at column 2. Indent the keys of a section alike."),
+    ("server:\n  port: 1\n  oops\ndata: x", "assistant.yaml:3: this is not valid YAML: found a line without ':' at column 3. Write `key: value`."),
+    ('data: "x', "assistant.yaml:1: this is not valid YAML: found no closing quote at column 7. Add the quote that is missing."),
+    ("data: [x", "assistant.yaml:1: this is not valid YAML: found no ',' or ']' at column 9. Close the bracket, or put the value in quotes."),
+    ("data: @x", "assistant.yaml:1: this is not valid YAML: found '@' at the start of a value at column 7. Put the value in quotes."),
+    ("data: *x", "assistant.yaml:1: this is not valid YAML: found a * that YAML reads as a reference at column 7. Put the value in quotes."),
+    ("data: !x y", "assistant.yaml:1: data has a YAML tag (!), which means nothing here. Put the value in quotes."),
+    ("a: 1\n---\nb: 1", "assistant.yaml:2: this is not valid YAML: found a second document after --- at column 1. Keep one document."),
+    ("data: a\n\n\x00", "assistant.yaml:3: this is not valid YAML: found the control character 0x00. Remove it."),
+    ("[" * 5000, "assistant.yaml: this is nested too deeply. Settings need at most five levels."),
+    ("server: &a {port: *a}", "assistant.yaml:1: server.port refers to itself. Write the value out."),
+    ("data: a\ndata: b", "assistant.yaml:2: data is written twice, first on line 1. Keep one of the two."),
+    ("store:\n  timeout: 1\n  timeout: 2", "assistant.yaml:3: store.timeout is written twice, first on line 2. Keep one of the two."),
+    ("? [a]\n: 1", "assistant.yaml: this file has a key on line 1 that is not text. Write `key: value`."),
+    ("\n- a", "assistant.yaml:2: this file must hold `key: value` lines, but it holds a list. Start from assistant/assistant.example.yaml."),
+    (b"data: a\ndata2: \xe9", "assistant.yaml:2: this file is not UTF-8: found the byte 0xe9. Save it as UTF-8."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "expected"), BAD_FILES)
+def test_a_bad_file_is_answered_with_key_line_and_fix(read: Read, text: str | bytes, expected: str) -> None:
+    assert problems(read, text, P="abc") == [expected]
+
+
+BAD_VARIABLES = [
+    ("SERVER__PROT", "1", "server.prot is not a setting. Did you mean ASSISTANT__SERVER__PORT?"),
+    ("SEVER__PORT", "1", "sever.port is not a setting. Did you mean ASSISTANT__SERVER__PORT?"),
+    ("PORT", "1", "port is not a setting. Did you mean ASSISTANT__SERVER__PORT?"),
+    ("LOG_LEVEL__X", "1", "log_level.x is not a setting. log_level holds a value, no settings."),
+    ("", "1", f"'' is not a setting. The settings here are: {TOP}."),
+    ("SERVER__PORT", "x", "server.port must be a whole number from 1 to 65535, got 'x'. The default is 7860."),
+    ("SERVER__PORT__X", "1", "server.port must be a whole number from 1 to 65535, got a section. The default is 7860."),
+    ("MODELS", SECRET, 'models must be JSON. Write JSON, as in {"key": "value"}.'),
+    ("COLLECTIONS__HR__PATHS", "[", 'collections.hr.paths must be JSON. Write JSON, as in ["one", "two"].'),
+    ("MODELS__GPT", SECRET, 'models.gpt must be a section, got text. Write JSON, as in {"key": "value"}.'),
+    ("ROLES__MAIN", "gpt", "roles.main names a model that does not exist: 'gpt'. The models are: builtin."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "value", "expected"), BAD_VARIABLES)
+def test_a_bad_variable_is_answered_with_its_name_and_a_fix(
+    read: Read, name: str, value: str, expected: str
+) -> None:
+    name = f"ASSISTANT__{name}"
+    assert problems(read, "", **{name: value}) == [f"environment {name}: {expected}"]
+
+
+def test_all_problems_are_told_at_once_in_the_order_of_the_file(read: Read) -> None:
+    found = problems(read, "server:\n  port: ${NOPE}\n  prot: 1\ndata: 5\ndata: 6", ASSISTANT__NOPE="1")
+    assert [line.split(" ")[0] for line in found] == [
+        "assistant.yaml:2:", "assistant.yaml:3:", "assistant.yaml:5:", "environment",
+    ]  # fmt: skip
+
+
+def test_a_file_that_cannot_be_read_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def message(path: Path, **environ: str) -> str:
+        with pytest.raises(ConfigError) as caught:
+            load(path if not environ else None, environ=environ)
+        assert caught.value.exit_code == 2
+        return str(caught.value)
+
+    gone = tmp_path / "gone.yaml"
+    missing = (
+        f"{gone}: this file does not exist. Correct the path, or copy assistant/assistant.example.yaml there."
+    )
+    assert message(gone) == missing
+    assert message(gone, ASSISTANT_CONFIG=str(gone)) == missing
+    assert message(tmp_path).startswith(f"{tmp_path}: this is a folder, not a file. Put a file in its place.")
+    assert "cannot be read: not a file name" in message(Path("a\0b"))
+    monkeypatch.setattr(Path, "read_bytes", lambda path: (_ for _ in ()).throw(PermissionError(13, "denied")))
+    assert message(gone) == f"{gone}: this file may not be read. Allow it: chmod u+r {gone}, as its owner."
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"models: {SECRET}",
+        f"models: {{gpt: {SECRET}}}",
+        f"models: {{gpt: {{api_key: [{SECRET}]}}}}",
+        f"models: {{gpt: {{api_key: {{a: {SECRET}}}}}}}",
+        f"models: {{gpt: {{api_kye: {SECRET}}}}}",
+        f"models: {{gpt: {{api_key: {SECRET}, timeout: soon}}}}",
+        f"models: {{gpt: {{base_url: {SECRET}, max_tokens: {SECRET}}}}}",
+        f"models:\n  gpt:\n    api_key: '{SECRET}",
+        f"models:\n  gpt:\n    api_key: *{SECRET}",
+        f"models:\n  gpt:\n    api_key: !{SECRET} x",
+        f"models:\n  gpt:\n    api_key: {SECRET}: x",
+        f"records: {{url: 'ada:{SECRET}@host'}}",
+        f"store: {{engine: {SECRET}}}",
+        "roles: {main: '${PLANTED}'}",
+        "server: {port: '${PLANTED}'}",
+        f"server: {{port: '${{NOPE:-{SECRET}}}'}}",
+        f"server: {{port: 'http://ada:{SECRET}@host'}}",
+        "surfaces: {portal: {collections: ['${PLANTED}']}}",
+    ],
+)
+def test_a_secret_shows_in_no_error(read: Read, text: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read(text, PLANTED=SECRET)
+    error: BaseException | None = caught.value
+    assert SECRET not in "".join(traceback.format_exception(caught.value)) + repr(caught.value.problems)
+    while error := error.__context__ if error else None:
+        assert SECRET not in repr(error)
+
+
+WORDS = st.sampled_from(
+    [str(part) for key in setting_keys() for part in key] + ["gpt", "demo", "portal", "builtin"]
+)
+TYPOS = st.builds(
+    lambda word, at, letter: word[:at] + letter + word[at + 1 :],
+    WORDS,
+    st.integers(0, 9),
+    st.sampled_from(["", "_", "e", "A", "é", " "]),
+)
+KEYS = st.one_of(WORDS, TYPOS, st.text(max_size=5))
+VALUES = st.recursive(
+    st.one_of(
+        st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), WORDS,
+        st.sampled_from(["${A}", "${B:-1}", "${file:x}", "${", "$$", "http://h", "server", "openai"]),
+    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
+    max_leaves=20,
+)  # fmt: skip
+VARIABLES = st.dictionaries(
+    st.lists(KEYS, max_size=4).map(lambda keys: "ASSISTANT__" + "__".join(keys).upper()),
+    st.one_of(st.text(max_size=8), VALUES.map(json.dumps)),
+    max_size=3,
+)
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    yield tmp_path_factory.mktemp("typos") / "assistant.yaml"
+
+
+@settings(deadline=None, max_examples=200)
+@given(data=st.dictionaries(KEYS, VALUES, max_size=5), environ=VARIABLES)
+def test_no_typo_raises_anything_but_a_config_error(
+    file: Path, data: dict[str, Any], environ: dict[str, str]
+) -> None:
+    file.write_text(json.dumps(data))
+    try:
+        explain(load(file, environ=environ))
+    except ConfigError as error:
+        assert error.problems and all(problem.message and problem.fix for problem in error.problems)
+
+
+@settings(deadline=None, max_examples=200)
+@given(text=st.text(alphabet=string.printable + "é\u2028") | st.binary())
+def test_no_file_raises_anything_but_a_config_error(file: Path, text: str | bytes) -> None:
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    try:
+        load(file, environ={})
+    except ConfigError as error:
+        assert error.problems and all(problem.message and problem.fix for problem in error.problems)

@@ -1,0 +1,164 @@
+"""The server: the native API, the health check and the chat page, on one FastAPI app."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Header, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, StreamingResponse
+from pydantic import BaseModel, Field
+from starlette.staticfiles import StaticFiles
+
+from assistant.app import VERSION, Assistant
+from assistant.conversation.service import TurnRejected
+from assistant.conversation.wire import encode
+from assistant.knowledge.ingest import NothingToIngest, Progress, sources
+from assistant.knowledge.store import StoreError
+from ui.encode import sse
+from ui.security import Harden
+
+log = logging.getLogger(__name__)
+STATIC = Path(__file__).parent / "static"
+PERSON = "api"
+STREAM = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+STATUS = {
+    "turn_too_long": 413,
+    "unknown_surface": 404,
+    "unknown_collection": 404,
+    "unknown_conversation": 404,
+    "conversation_full": 409,
+}
+
+
+class ChatBody(BaseModel):
+    """A turn. Without ``conversation`` a new one begins; its id comes in the ``routed`` event."""
+
+    message: str = Field(examples=["How many days of annual leave can I carry over?"])
+    conversation: str | None = None
+    surface: str | None = None
+    collection: str | None = None
+    route: str | None = Field(None, description="auto, voice, retrieve or both")
+
+
+class IngestBody(BaseModel):
+    """Files and folders on the server's machine, into a collection."""
+
+    paths: list[Path]
+    collection: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
+
+
+def create_app(assistant: Assistant, token: str) -> FastAPI:
+    """The app of an opened assistant. ``token`` is what commands on this machine show to change things."""
+    app = FastAPI(title="Switchyard", version=VERSION, docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_exception_handler(TurnRejected, _rejected)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _refused)
+
+    @app.get("/healthz")
+    async def healthz() -> dict[str, Any]:
+        """Whether the server can answer, and what it could search."""
+        try:
+            passages = await assistant.index.count()
+        except StoreError as error:
+            raise HTTPException(503, str(error)) from error
+        return {"status": "ok", "version": VERSION, "passages": passages}
+
+    @app.post("/api/chat")
+    async def chat(body: ChatBody) -> StreamingResponse:
+        """One turn as server-sent events: routed, retrieved, text_delta, checked, then finished or failed."""
+        turn = await assistant.service.prepare(
+            body.message,
+            person=PERSON,
+            conversation=body.conversation,
+            surface=body.surface,
+            collection=body.collection,
+            route=body.route,
+        )
+
+        async def frames() -> AsyncIterator[str]:
+            async with aclosing(assistant.service.run(turn)) as events:
+                async for event in events:
+                    yield sse(encode(event))
+
+        return StreamingResponse(frames(), media_type="text/event-stream", headers=STREAM)
+
+    @app.post("/api/ingest")
+    async def ingest(body: IngestBody, authorization: Annotated[str, Header()] = "") -> StreamingResponse:
+        """For commands on this machine: ingest, as server-sent events progress, then report or failed."""
+        if not hmac.compare_digest(authorization.encode(), f"Bearer {token}".encode()):
+            raise HTTPException(401, "This needs the token in server.json in the data folder.")
+        try:
+            sources(body.paths)
+        except NothingToIngest as error:
+            raise HTTPException(422, str(error)) from error
+        return StreamingResponse(_ingest(assistant, body), media_type="text/event-stream", headers=STREAM)
+
+    app.mount("/switchyard", StaticFiles(directory=STATIC))
+    with_page = _mount_page(app, assistant)
+    with_page.add_middleware(Harden, head='<script src="switchyard/chat.js"></script>')
+    return with_page
+
+
+def _mount_page(app: FastAPI, assistant: Assistant) -> FastAPI:
+    from ui import chat_page
+
+    surface = assistant.settings.surfaces["portal"]
+    look = chat_page.Look(
+        title=surface.title,
+        greeting=surface.greeting,
+        placeholder=surface.placeholder,
+        disclaimer=surface.disclaimer,
+        suggestions=tuple(surface.suggestions),
+    )
+    return chat_page.mount(app, assistant.service, assistant.records, "portal", look)
+
+
+async def _ingest(assistant: Assistant, body: IngestBody) -> AsyncIterator[str]:
+    import asyncio
+
+    queue: asyncio.Queue[Progress | None] = asyncio.Queue()
+
+    async def work() -> Any:
+        try:
+            return await assistant.ingest(body.paths, body.collection, queue.put_nowait)
+        finally:
+            queue.put_nowait(None)
+
+    task = asyncio.create_task(work())
+    try:
+        while (progress := await queue.get()) is not None:
+            yield sse({"type": "progress", **asdict(progress)})
+        yield sse({"type": "report", **asdict(await task)})
+    except Exception as error:
+        log.exception("ingestion into %s failed", body.collection)
+        yield sse({"type": "failed", "message": f"the ingestion failed: {error}"})
+    finally:
+        task.cancel()
+
+
+async def _rejected(_: Request, error: Exception) -> JSONResponse:
+    code = getattr(error, "code", "bad_request")
+    return _error(STATUS.get(code, 422), code, str(error))
+
+
+async def _invalid(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"] if part != "body")
+    return _error(422, "invalid_request", f"{place or 'the body'}: {first['msg']}")
+
+
+async def _refused(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    return _error(error.status_code, "refused", str(error.detail))
+
+
+def _error(status: int, code: str, message: str) -> JSONResponse:
+    return JSONResponse({"error": {"code": code, "message": message}}, status)

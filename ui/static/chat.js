@@ -1,0 +1,53 @@
+// The chat page's own behaviour: citations lead to their source, and controls that Gradio leaves unnamed get names.
+(() => {
+  "use strict";
+
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest?.('a[href*="#cite-"]');
+    if (!link) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const key = link.hash.slice("#cite-".length);
+    if (!/^[\w-]+$/.test(key)) return;
+    const card = document.querySelector(`.src-${key}`);
+    if (!card) return;
+    card.parentElement.closest("details")?.setAttribute("open", "");
+    card.open = true;
+    document.querySelectorAll(".src.on").forEach((other) => other.classList.remove("on"));
+    card.classList.add("on");
+    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    card.scrollIntoView({ block: "nearest", behavior: calm ? "auto" : "smooth" });
+    card.querySelector("summary").focus({ preventScroll: true });
+  }, true);
+
+  // Gradio would copy the message's source; a reader wants the answer without its route line and sources.
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.('#chat button[aria-label="Copy message"]');
+    const messages = [...document.querySelectorAll("#chat [data-testid]")];
+    const message = button && messages.findLast(
+      (each) => each.compareDocumentPosition(button) & Node.DOCUMENT_POSITION_FOLLOWING);
+    if (!message || !navigator.clipboard) return;
+    event.stopPropagation();
+    const hidden = message.querySelectorAll(".route, .sources, .notice");
+    hidden.forEach((part) => { part.hidden = true; });
+    navigator.clipboard.writeText(message.innerText.trim());
+    hidden.forEach((part) => { part.hidden = false; });
+  }, true);
+
+  const speaker = { bot: "Answer", user: "You" };
+  const name = (root) => {
+    root.querySelectorAll?.("#chat [data-testid=bot], #chat [data-testid=user]").forEach((message) => {
+      message.setAttribute("aria-label", speaker[message.dataset.testid]);
+    });
+    root.querySelectorAll?.('button[aria-label=""]').forEach((button) => button.setAttribute("aria-label", "More"));
+    root.querySelectorAll?.('a[href*="#cite-"]').forEach((link) => {
+      link.removeAttribute("target");
+      link.setAttribute("aria-label", `Source ${link.textContent.replace(/\D/g, "")}`);
+    });
+  };
+  document.addEventListener("DOMContentLoaded", () => {
+    name(document);
+    new MutationObserver((changes) => changes.forEach((change) => change.addedNodes.forEach((node) => name(node))))
+      .observe(document.body, { childList: true, subtree: true });
+  });
+})();
