@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
@@ -16,8 +18,8 @@ from pydantic import SecretStr
 from assistant.conversation.engine import Engine, SurfacePolicy
 from assistant.conversation.routes import Role
 from assistant.conversation.service import ChatService, Limits
-from assistant.knowledge.embedder import Embedder, FastEmbedder, OpenAIEmbedder
-from assistant.knowledge.ingest import Ingestion, Progress, Report, Source, sources
+from assistant.knowledge.embedder import LOCAL_BATCH, Embedder, FastEmbedder, OpenAIEmbedder
+from assistant.knowledge.ingest import Ingestion, Progress, Report, sources
 from assistant.knowledge.retrieve import Retriever
 from assistant.knowledge.store import Index, Store, StoreError
 from assistant.knowledge.store.factory import build_store
@@ -32,6 +34,7 @@ from connectors import ChatModel, ModelSpec, Resources, build
 VERSION = version("switchyard")
 LIVE = "live"
 """The alias of the index that is searched."""
+COLLECTIONS_SECONDS = 2.0
 DEMO = Path(__file__).parent / "demo"
 
 
@@ -52,6 +55,7 @@ class Assistant:
     collections: dict[str, int]
     rebuild: bool = False
     _index: Index | None = None
+    _counted: float = 0.0
     _service: ChatService | None = None
 
     @property
@@ -76,7 +80,7 @@ class Assistant:
         except BaseException:
             await self.store.close()
             raise
-        self.collections.update(await self._index.collections())
+        await self._count()
         self._service = self._build_service(self._index)
         return self
 
@@ -100,13 +104,20 @@ class Assistant:
         found = sources([DEMO / "documents" if str(path) == DEMO_PATH else path for path in paths])
         ingestion = Ingestion(self.index, self.embedder, collection, self.settings.chunking.max_tokens)
         report = await ingestion.run(found, on_progress)
-        self.collections.update(await self.index.collections())
+        await self._count()
         return report
 
-    def readable(self, surface: str) -> list[str]:
-        """The collections that may be searched on a surface: those it names, else all there are."""
+    async def readable(self, surface: str) -> list[str]:
+        """The collections that may be searched on a surface: those it names, else all there are. Another process
+        may fill a shared store, so the list is read again after ``COLLECTIONS_SECONDS``."""
+        if time.monotonic() - self._counted >= COLLECTIONS_SECONDS:
+            await self._count()
         named = self.settings.surfaces[surface].collections
         return list(self.collections) if named is None else [name for name in named if name in self.collections]
+
+    async def _count(self) -> None:
+        self.collections = dict(await self.index.collections())
+        self._counted = time.monotonic()
 
     async def make_live(self) -> None:
         """Switch to the index that was built beside; the one before stays in the store."""
@@ -142,7 +153,7 @@ class Assistant:
         )
         policies = {name: _policy(settings, surface) for name, surface in settings.surfaces.items()}
         engine = Engine(router, retriever, self.models, policies, self.examples)
-        readable = {name: lambda name=name: self.readable(name) for name in settings.surfaces}
+        readable = {name: partial(self.readable, name) for name in settings.surfaces}
         limits = Limits(settings.limits.turn_characters, settings.limits.conversation_turns)
         return ChatService(engine, self.records, readable, limits)
 
@@ -192,20 +203,19 @@ def _voice_examples(settings: Settings) -> list[VoiceExample]:
 
 def _embedder(settings: Settings, shipped: FastEmbedder) -> Embedder:
     chosen = settings.embedder
+    batch = chosen.batch_size or LOCAL_BATCH
     if chosen.provider == "builtin":
-        return shipped
+        return shipped if batch == LOCAL_BATCH else FastEmbedder(batch_size=batch)
     model, limit = str(chosen.model), chosen.max_tokens or 512
-    if chosen.provider == "openai":
-        return OpenAIEmbedder(
-            model,
-            base_url=chosen.base_url,
-            api_key=_secret(chosen.api_key),
-            dimension=int(chosen.dimension or 0),
-            max_tokens=limit,
-            batch_size=chosen.batch_size,
-        )
-    return FastEmbedder(
-        model, folder=None, dimension=chosen.dimension, max_tokens=limit, batch_size=chosen.batch_size
+    if chosen.provider == "fastembed":
+        return FastEmbedder(model, folder=None, dimension=chosen.dimension, max_tokens=limit, batch_size=batch)
+    return OpenAIEmbedder(
+        model,
+        base_url=chosen.base_url,
+        api_key=_secret(chosen.api_key),
+        dimension=int(chosen.dimension or 0),
+        max_tokens=limit,
+        batch_size=chosen.batch_size or 64,
     )
 
 

@@ -138,9 +138,7 @@ def _anchored(settings: Settings, folder: Path) -> Settings:
     }
     examples = settings.voice.examples and anchor(settings.voice.examples)
     voice = settings.voice.model_copy(update={"examples": examples})
-    return settings.model_copy(
-        update={"data": anchor(settings.data), "collections": collections, "voice": voice}
-    )
+    return settings.model_copy(update={"data": anchor(settings.data), "collections": collections, "voice": voice})
 
 
 def _origin(written: Written, loc: Loc, value: Any) -> str:

@@ -14,6 +14,19 @@ from assistant.config_types import MASK, Loc, mask_url
 
 SCHEMA_FILE = Path(__file__).with_name("assistant.schema.json")
 
+REFERENCE_FILE = Path(__file__).parent.parent / "docs" / "settings.md"
+
+_HEAD = """# Settings
+
+One file, `assistant.yaml`; `assistant/assistant.example.yaml` shows all of it with comments. Written by
+`python -m assistant.config_schema` from the descriptions in `assistant/settings.py`.
+
+- `${NAME}` in a value is an environment variable, `${NAME:-text}` one with a default, `${file:/run/secrets/key}` the
+  contents of a file.
+- `ASSISTANT__SERVER__PORT=8000` in the environment wins over `server.port` in the file; so for every key.
+- `assistant config explain` prints each value and where it came from; `assistant config check` tells what is wrong.
+- `ASSISTANT_CONFIG` names another file than `assistant.yaml`. Relative paths count from the file's folder.
+"""
 _REFERENCE = {"type": "string", "pattern": r"\$\{.+\}"}
 _NULL = {"type": "null"}
 _EXACT = ("type", "enum", "minimum", "maximum", "exclusiveMinimum")
@@ -94,6 +107,31 @@ def schema_text() -> str:
     return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
+def reference() -> str:
+    """docs/settings.md: every key with its default and meaning, from the same descriptions as the schema."""
+    lines = [_HEAD]
+
+    def walk(name: str, found: dict[str, Any]) -> None:
+        parts = {f"{name}.{key}".lstrip("."): part for key, part in found.get("properties", {}).items()}
+        nested = {key: part for key, part in parts.items() if part.keys() & {"properties", "patternProperties"}}
+        if len(parts) > len(nested):
+            lines.append("\n| key | default | meaning |\n|---|---|---|\n")
+        for key, part in parts.items():
+            if key not in nested:
+                default = f"`{json.dumps(part['default'], ensure_ascii=False)}`" if "default" in part else ""
+                lines.append(f"| `{key}` | {default} | {part['description']} |\n")
+        for key, part in nested.items():
+            lines.append(f"\n## `{key}`\n\n{part['description']}\n")
+            walk(key, part)
+        for pattern, part in found.get("patternProperties", {}).items():
+            lines.append(f"\n`NAME` fits `{pattern}`.\n")
+            walk(f"{name}.NAME", part)
+
+    walk("", json_schema())
+    return "".join(lines)
+
+
 if __name__ == "__main__":
     SCHEMA_FILE.write_text(schema_text(), encoding="utf-8")
-    print(SCHEMA_FILE)
+    REFERENCE_FILE.write_text(reference(), encoding="utf-8")
+    print(SCHEMA_FILE, REFERENCE_FILE, sep="\n")

@@ -89,9 +89,7 @@ def _read_text(path: Path) -> str:
         fix = "Put a file in its place. (Docker makes a folder when it mounts a file that is missing.)"
         raise _whole(path, "this is a folder, not a file.", fix) from None
     except PermissionError:
-        raise _whole(
-            path, "this file may not be read.", f"Allow it: chmod u+r {path}, as its owner."
-        ) from None
+        raise _whole(path, "this file may not be read.", f"Allow it: chmod u+r {path}, as its owner.") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a file name"
         raise _whole(path, f"this file cannot be read: {reason}.", "Check the path.") from None
@@ -167,9 +165,7 @@ class _Values:
             if key in data:
                 first = self._written.where[at]
                 self._written.where[at] = Where(first.source, line)
-                self._written.add(
-                    at, f"is written twice, first on line {first.line}.", "Keep one of the two."
-                )
+                self._written.add(at, f"is written twice, first on line {first.line}.", "Keep one of the two.")
                 continue
             self._written.where[at] = Where(self._written.file, line)
             data[key] = self._value(value_node, at)
@@ -180,9 +176,7 @@ class _Values:
         try:
             value = _MAKE[node.tag](text)
         except KeyError:
-            self._written.add(
-                loc, "has a YAML tag (!), which means nothing here.", "Put the value in quotes."
-            )
+            self._written.add(loc, "has a YAML tag (!), which means nothing here.", "Put the value in quotes.")
             return text
         except ValueError:
             return text

@@ -62,9 +62,7 @@ class Roles(Section):
     """Which model does what."""
 
     main: str = Field(default=BUILTIN, description="Name of the model that answers from documents.")
-    voice: str = Field(
-        default=BUILTIN, description="Name of the model that speaks in the organisation's voice."
-    )
+    voice: str = Field(default=BUILTIN, description="Name of the model that speaks in the organisation's voice.")
 
 
 class Voice(Section):
@@ -88,7 +86,9 @@ class Embedder(Section):
     model: str | None = Field(default=None, description="Name of the model, for fastembed and openai.")
     base_url: WebUrl | None = Field(default=None, description="Address of the endpoint, for openai.")
     api_key: SecretStr | None = Field(default=None, description="Key for it; write ${OPENAI_API_KEY}.")
-    batch_size: Whole = Field(default=64, ge=1, description="Texts that are embedded at once.")
+    batch_size: Whole | None = Field(
+        default=None, ge=1, description="Texts embedded at once. Without a value: 4 here, 64 at an endpoint."
+    )
     dimension: PositiveWhole | None = Field(default=None, description="Length of the vectors, for openai.")
     max_tokens: PositiveWhole | None = Field(default=None, description="Longest text it reads, in tokens.")
 
@@ -104,7 +104,7 @@ class Embedder(Section):
 
 
 class Chunking(Section):
-    """How documents are cut into passages. A change makes the next ingestion build the index anew."""
+    """How documents are cut into passages. After a change: assistant ingest --rebuild."""
 
     max_tokens: Whole = Field(default=240, ge=32, le=8192, description="Longest passage, in tokens.")
 
@@ -155,9 +155,7 @@ class Surface(Section):
     )
     collections: list[str] | None = Field(default=None, description="Collections searched. None: all.")
     title: str = Field(default="Switchyard", description="Title of the page and of the widget.")
-    greeting: str = Field(
-        default="Hello! What would you like to know?", description="First words of a conversation."
-    )
+    greeting: str = Field(default="Hello! What would you like to know?", description="First words of a conversation.")
     placeholder: str = Field(default="Ask a question", description="Hint in the empty input field.")
     disclaimer: str | None = Field(default=None, description="Small print below the input field.")
     suggestions: list[str] = Field(default_factory=list, description="Questions offered at the start.")
@@ -175,9 +173,7 @@ class Router(Section):
     """How the route of a turn is decided."""
 
     costs: Costs = Costs()
-    voice_threshold: Number = Field(
-        default=0.5, ge=0, le=1, description="P(voice) that calls the voice model."
-    )
+    voice_threshold: Number = Field(default=0.5, ge=0, le=1, description="P(voice) that calls the voice model.")
 
 
 class Retrieval(Section):
@@ -281,9 +277,7 @@ class Settings(BaseSettings):
 
     def _model_findings(self) -> Iterator[Finding]:
         if self.models[BUILTIN].connector != BUILTIN:
-            yield Finding(
-                ("models", BUILTIN, "connector"), "must stay builtin.", "Give your own model another name."
-            )
+            yield Finding(("models", BUILTIN, "connector"), "must stay builtin.", "Give your own model another name.")
         for role, name in (("main", self.roles.main), ("voice", self.roles.voice)):
             if name not in self.models:
                 fix = f"{did_you_mean(name, self.models)} The models are: {', '.join(self.models)}.".strip()

@@ -5,7 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +119,8 @@ class ModelSpec:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
-Embed = Callable[[Sequence[str]], Sequence[Sequence[float]]]
-"""Texts → one normalised vector each."""
+Embed: TypeAlias = "Callable[[Sequence[str]], NDArray[np.float32]]"
+"""Texts → one normalised vector each, [texts, dimension]."""
 
 
 @dataclass(frozen=True, slots=True)

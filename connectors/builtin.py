@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from connectors.base import ChatMessage, ChatModel, ChatRequest, Delta, DocumentPart, Embed, ModelSpec, Resources
 from connectors.errors import ConfigurationError
@@ -23,7 +24,7 @@ NOTHING_FITS = (
 MAX_QUOTES = 4
 MAX_CHARACTERS = 900
 THOUGHT_CHARACTERS = 360
-MARGIN = 0.2
+MARGIN = 0.16
 """How far below the best quote's score another one may lie and still be said."""
 EXAMPLE_FIT = 0.55
 """Cosine from which a voice example is taken to answer the same thing."""
@@ -60,7 +61,7 @@ class BuiltinModel(ChatModel):
         self.name = name
         self._embed = embed
         self._exchanges = tuple(exchanges)
-        self._said: np.ndarray | None = None
+        self._said: NDArray[np.float32] | None = None
 
     @classmethod
     def from_spec(cls, spec: ModelSpec, resources: Resources) -> BuiltinModel:
@@ -86,8 +87,8 @@ class BuiltinModel(ChatModel):
         if not self._exchanges or not said.strip():
             return NOTHING_FITS, NO_EXAMPLE_NOTE
         if self._said is None:
-            self._said = np.asarray(self._embed([example for example, _ in self._exchanges]))
-        fits = self._said @ np.asarray(self._embed([said]))[0]
+            self._said = self._embed([example for example, _ in self._exchanges])
+        fits = self._said @ self._embed([said])[0]
         best = int(fits.argmax())
         if fits[best] < EXAMPLE_FIT:
             return NOTHING_FITS, NO_EXAMPLE_NOTE
@@ -106,7 +107,7 @@ class BuiltinModel(ChatModel):
     ) -> list[_Quote]:
         """Greedy: closeness to the question and its words, the rank of the document, less what is said already."""
         texts = [_in_context(quote, documents[quote.document]) for quote in quotes]
-        vectors = np.asarray(self._embed([*asked, *texts]))
+        vectors = self._embed([*asked, *texts])
         question, matrix = vectors[len(asked) - 1], vectors[len(asked) :]
         closeness = matrix @ question
         if len(asked) > 1:

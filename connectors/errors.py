@@ -1,25 +1,23 @@
 """What can go wrong with a provider, as a small tree. Every message says what to do next and none holds a key.
 
-    ConnectorError
-    ├── ConfigurationError      not asked at all: something is missing or misspelt
-    ├── AuthenticationFailed    the key is wrong, or may not use this model
-    ├── QuotaExceeded           out of credit
-    ├── RateLimited             too many requests; ``retry_after`` in seconds where the provider says
-    ├── ContextTooLong          the conversation and its documents do not fit the model's window
-    ├── ContentFiltered         the provider refused the content
-    ├── BadRequest              the provider did not understand the request
-    ├── Unavailable             no connection, or the provider is down
-    │   └── TimedOut            silence for longer than the model's timeout
-    └── ProtocolError           what came back is not what the provider promises
+ConnectorError
+├── ConfigurationError      not asked at all: something is missing or misspelt
+├── AuthenticationFailed    the key is wrong, or may not use this model
+├── QuotaExceeded           out of credit
+├── RateLimited             too many requests; ``retry_after`` in seconds where the provider says
+├── ContextTooLong          the conversation and its documents do not fit the model's window
+├── ContentFiltered         the provider refused the content
+├── BadRequest              the provider did not understand the request
+├── Unavailable             no connection, or the provider is down
+│   └── TimedOut            silence for longer than the model's timeout
+└── ProtocolError           what came back is not what the provider promises
 """
 
 from __future__ import annotations
 
 import re
 
-_KEYS = re.compile(
-    r"(?i)(bearer\s+\S+|\b(?:sk|pk|rk)-[a-z0-9_*-]{6,}|(?<=key)[\"']?\s*[=:]\s*[\"']?[^\s\"'`$]{8,})"
-)
+_KEYS = re.compile(r"(?i)(bearer\s+\S+|\b(?:sk|pk|rk)-[a-z0-9_*-]{6,}|(?<=key)[\"']?\s*[=:]\s*[\"']?[^\s\"'`$]{8,})")
 
 
 def redact(text: str, *secrets: str | None) -> str:

@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 Finish = Literal["stop", "length", "filter"]
 _FINISH: dict[str, Finish] = {"length": "length", "content_filter": "filter"}
 _CONTEXT_CODES = ("context_length_exceeded", "string_above_max_length")
-_CONTEXT_WORDS = ("context length", "context window", "maximum context", "too many tokens", "exceeds the available context")
+_CONTEXT_WORDS = (
+    "context length",
+    "context window",
+    "maximum context",
+    "too many tokens",
+    "exceeds the available context",
+)
 
 
 class OpenAICompatModel(ChatModel):
@@ -28,7 +34,9 @@ class OpenAICompatModel(ChatModel):
                 f"models.{spec.name} names no model: add `model:` with the name that the server lists"
             )
         if not spec.base_url:
-            raise errors.ConfigurationError(f"models.{spec.name} has no base_url: add the server's address, ending in /v1")
+            raise errors.ConfigurationError(
+                f"models.{spec.name} has no base_url: add the server's address, ending in /v1"
+            )
         self.name = spec.name
         self._spec = spec
         self._http_client = http_client

@@ -20,7 +20,11 @@ MAY_IMPORT = {
 TOP = {"assistant/cli/serve.py"}
 HOMES = {
     "gradio": {"ui/chat_page.py"},
-    "llama_index": {"assistant/knowledge/readers.py", "assistant/knowledge/formats.py", "assistant/knowledge/ingest.py"},
+    "llama_index": {
+        "assistant/knowledge/readers.py",
+        "assistant/knowledge/formats.py",
+        "assistant/knowledge/ingest.py",
+    },
     "qdrant_client": {"assistant/knowledge/store/server.py", "assistant/knowledge/store/server_index.py"},
     "qdrant_edge": {f"assistant/knowledge/store/{name}.py" for name in ("embedded", "embedded_index", "files", "bm25")},
     "openai": {"connectors/openai_compat.py"},

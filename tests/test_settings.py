@@ -87,9 +87,7 @@ def test_without_a_file_everything_is_default(tmp_path: Path, monkeypatch: pytes
     assert load(environ={}).path == Path("assistant.yaml")
     (tmp_path / "other.yaml").write_text("log_level: warning")
     assert load(environ={"ASSISTANT_CONFIG": "other.yaml"}).settings.log_level == "warning"
-    assert (
-        load(Path("assistant.yaml"), environ={"ASSISTANT_CONFIG": "other.yaml"}).settings.log_level == "error"
-    )
+    assert load(Path("assistant.yaml"), environ={"ASSISTANT_CONFIG": "other.yaml"}).settings.log_level == "error"
 
 
 @pytest.mark.parametrize(
@@ -126,14 +124,10 @@ surfaces: {portal: {suggestions: ['${L}']}}
     assert (got.models["gpt"].api_key, got.models["gpt"].max_tokens) == (None, None)
 
 
-def test_relative_paths_count_from_the_folder_of_the_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_relative_paths_count_from_the_folder_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "etc").mkdir()
-    (tmp_path / "etc/assistant.yaml").write_text(
-        "collections: {hr: {paths: [docs, ../more, /abs, ~/own, 'demo:']}}"
-    )
+    (tmp_path / "etc/assistant.yaml").write_text("collections: {hr: {paths: [docs, ../more, /abs, ~/own, 'demo:']}}")
     got = load(Path("etc/assistant.yaml"), environ={"ASSISTANT__DATA": "state"}).settings
     assert got.data == tmp_path / "etc/state"
     expected = [tmp_path / "etc/docs", tmp_path / "more", Path("/abs"), Path.home() / "own", Path("demo:")]
@@ -182,9 +176,7 @@ def test_a_secret_shows_nowhere_but_where_it_is_used(read: Read) -> None:
 
 
 def test_settings_made_in_python_are_checked_alike() -> None:
-    with pytest.raises(
-        ValidationError, match=r"roles\.main names a model that does not exist: 'gpt'"
-    ) as caught:
+    with pytest.raises(ValidationError, match=r"roles\.main names a model that does not exist: 'gpt'") as caught:
         Settings.model_validate({"roles": {"main": "gpt"}, "models": {"x": {"api_key": SECRET}}})
     assert SECRET not in str(caught.value)
     field = "port"

@@ -16,7 +16,7 @@ from assistant.config_schema import explain
 
 SECRET = "planted-s3cret"
 TOP = (
-    "data, log_level, server, models, roles, embedder, chunking, store, records, collections, surfaces, router, "
+    "organisation, data, log_level, server, models, roles, voice, embedder, chunking, store, records, collections, surfaces, router, "
     "retrieval, limits"
 )
 
@@ -123,9 +123,7 @@ BAD_VARIABLES = [
 
 
 @pytest.mark.parametrize(("name", "value", "expected"), BAD_VARIABLES)
-def test_a_bad_variable_is_answered_with_its_name_and_a_fix(
-    read: Read, name: str, value: str, expected: str
-) -> None:
+def test_a_bad_variable_is_answered_with_its_name_and_a_fix(read: Read, name: str, value: str, expected: str) -> None:
     name = f"ASSISTANT__{name}"
     assert problems(read, "", **{name: value}) == [f"environment {name}: {expected}"]
 
@@ -145,9 +143,7 @@ def test_a_file_that_cannot_be_read_says_what_to_do(tmp_path: Path, monkeypatch:
         return str(caught.value)
 
     gone = tmp_path / "gone.yaml"
-    missing = (
-        f"{gone}: this file does not exist. Correct the path, or copy assistant/assistant.example.yaml there."
-    )
+    missing = f"{gone}: this file does not exist. Correct the path, or copy assistant/assistant.example.yaml there."
     assert message(gone) == missing
     assert message(gone, ASSISTANT_CONFIG=str(gone)) == missing
     assert message(tmp_path).startswith(f"{tmp_path}: this is a folder, not a file. Put a file in its place.")
@@ -188,9 +184,7 @@ def test_a_secret_shows_in_no_error(read: Read, text: str) -> None:
         assert SECRET not in repr(error)
 
 
-WORDS = st.sampled_from(
-    [str(part) for key in setting_keys() for part in key] + ["gpt", "demo", "portal", "builtin"]
-)
+WORDS = st.sampled_from([str(part) for key in setting_keys() for part in key] + ["gpt", "demo", "portal", "builtin"])
 TYPOS = st.builds(
     lambda word, at, letter: word[:at] + letter + word[at + 1 :],
     WORDS,
@@ -220,9 +214,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @settings(deadline=None, max_examples=200)
 @given(data=st.dictionaries(KEYS, VALUES, max_size=5), environ=VARIABLES)
-def test_no_typo_raises_anything_but_a_config_error(
-    file: Path, data: dict[str, Any], environ: dict[str, str]
-) -> None:
+def test_no_typo_raises_anything_but_a_config_error(file: Path, data: dict[str, Any], environ: dict[str, str]) -> None:
     file.write_text(json.dumps(data))
     try:
         explain(load(file, environ=environ))

@@ -58,14 +58,14 @@ class ChatPage:
         person, conversation = _known(kept)
         if not conversation or await self._records.surface_of(conversation, person) is None:
             return [person, ""], []
+        await self._service.settled(conversation)
         turns = await self._records.turns(conversation)
         return [person, conversation], [message for turn in turns[-SHOWN_TURNS:] for message in _stored(turn)]
 
     def begin(self, text: str, shown: Messages | None) -> tuple[Any, Messages]:
         """At once: the message moves from the box into the conversation, and the box turns to stopping."""
         if not text.strip():
-            gr.Info("Type a question first.", duration=3)
-            return _box(text), shown or []
+            return _box(), shown or []
         return _busy(), [*(shown or []), {"role": "user", "content": text}]
 
     def suggest(self, shown: Messages | None, data: gr.SelectData) -> tuple[Any, Messages, str]:
@@ -113,6 +113,7 @@ class ChatPage:
 def build(service: ChatService, records: Repository, surface: str, look: Look) -> gr.Blocks:
     """The page of a surface, to be mounted. Looks are given to ``mount`` below, as Gradio 6 wants it."""
     page = ChatPage(service, records, surface, look)
+    demo: gr.Blocks
     with gr.Blocks(title=look.title, fill_height=True, analytics_enabled=False) as demo:
         browser = gr.BrowserState(storage_key=f"switchyard-{surface}", secret="switchyard")
         sent = gr.Textbox(visible=False)
@@ -120,26 +121,45 @@ def build(service: ChatService, records: Repository, surface: str, look: Look) -
             gr.Markdown(f"# {look.title}", elem_id="title")
             new = gr.Button("New conversation", size="sm", variant="secondary", elem_id="new", scale=0)
         chat = gr.Chatbot(
-            elem_id="chat", label="Conversation", show_label=False, container=False, layout="bubble",
-            buttons=["copy"], feedback_options=None, allow_tags=False, scale=1, height="auto", autoscroll=True,
-            placeholder=look.greeting, examples=[{"text": text} for text in look.suggestions],
-            group_consecutive_messages=False, latex_delimiters=[],
+            elem_id="chat",
+            label="Conversation",
+            show_label=False,
+            container=False,
+            layout="bubble",
+            buttons=["copy"],
+            feedback_options=None,
+            allow_tags=False,
+            scale=1,
+            height="auto",
+            autoscroll=True,
+            placeholder=look.greeting,
+            examples=[{"text": text} for text in look.suggestions],
+            group_consecutive_messages=False,
+            latex_delimiters=[],
         )
         box = gr.Textbox(
-            elem_id="box", label="Your message", show_label=False, container=False, autofocus=True, lines=1,
-            max_lines=8, placeholder=look.placeholder, submit_btn=True,
+            elem_id="box",
+            label="Your message",
+            show_label=False,
+            container=False,
+            autofocus=True,
+            lines=1,
+            max_lines=8,
+            placeholder=look.placeholder,
+            submit_btn=True,
         )
         if look.disclaimer:
             gr.Markdown(look.disclaimer, elem_id="disclaimer")
         _wire(page, demo, browser, sent, chat, box, new)
     demo.max_threads = 200
     demo.state_session_capacity = 500
-    return demo.queue(default_concurrency_limit=None)
+    demo.queue(default_concurrency_limit=None)
+    return demo
 
 
 def mount(app: FastAPI, service: ChatService, records: Repository, surface: str, look: Look) -> FastAPI:
     """``app`` with the page of a surface at its root; routes that it has already go first."""
-    return gr.mount_gradio_app(
+    mounted: FastAPI = gr.mount_gradio_app(
         app,
         build(service, records, surface, look),
         path="/",
@@ -152,10 +172,16 @@ def mount(app: FastAPI, service: ChatService, records: Repository, surface: str,
         enable_monitoring=False,
         favicon_path=STATIC / "favicon.svg",
     )
+    return mounted
 
 
 def _wire(
-    page: ChatPage, demo: gr.Blocks, browser: gr.BrowserState, sent: gr.Textbox, chat: gr.Chatbot, box: gr.Textbox,
+    page: ChatPage,
+    demo: gr.Blocks,
+    browser: gr.BrowserState,
+    sent: gr.Textbox,
+    chat: gr.Chatbot,
+    box: gr.Textbox,
     new: gr.Button,
 ) -> None:
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
@@ -168,8 +194,11 @@ def _wire(
         ready.then(page.respond, [sent, chat, browser], [box, chat, browser], concurrency_limit=None, **quiet)
         for ready in (typed, picked)
     ]
-    box.stop(page.stopped, browser, [box, chat], cancels=runs, queue=False, **quiet)
-    new.click(page.new, browser, [browser, chat, box], cancels=runs, queue=False, **quiet)
+    # Cancelling comes first and on its own: a handler beside it would hold it up.
+    box.stop(None, cancels=runs, queue=False, **quiet).then(page.stopped, browser, [box, chat], queue=False, **quiet)
+    new.click(None, cancels=runs, queue=False, **quiet).then(
+        page.new, browser, [browser, chat, box], queue=False, **quiet
+    )
 
 
 def _known(kept: list[str] | None) -> tuple[str, str]:
@@ -189,14 +218,19 @@ def _busy() -> Any:
 
 def _stored(turn: StoredTurn) -> Messages:
     shown = Shown(
-        text=turn.answer, routed=turn.routed, retrieved=turn.retrieved, checked=turn.checked, ended=turn.ended,
-        stopped=turn.status in ("stopped", "running"),
+        text=turn.answer,
+        routed=turn.routed,
+        retrieved=turn.retrieved,
+        checked=turn.checked,
+        ended=turn.ended,
+        stopped=turn.status == "stopped",
+        unfinished=turn.status == "running",
     )
     return [{"role": "user", "content": turn.text}, {"role": "assistant", "content": shown.markdown()}]
 
 
 def theme() -> gr.themes.Base:
     """Calm greys and one blue; no fonts from elsewhere, and subdued text that keeps a contrast of 4.5 to 1."""
-    return gr.themes.Default(
-        primary_hue="blue", neutral_hue="slate", font=FONTS, font_mono=MONO, radius_size="lg"
-    ).set(body_text_color_subdued="#56606e", body_text_color_subdued_dark="#a9b4c4")
+    return gr.themes.Default(primary_hue="blue", neutral_hue="slate", font=FONTS, font_mono=MONO, radius_size="lg").set(
+        body_text_color_subdued="#56606e", body_text_color_subdued_dark="#a9b4c4"
+    )

@@ -43,6 +43,7 @@ class Shown:
     checked: Wire | None = None
     ended: Wire | None = None
     stopped: bool = False
+    unfinished: bool = False
     _pieces: list[str] = field(default_factory=list)
 
     def take(self, event: Wire) -> None:
@@ -86,6 +87,8 @@ class Shown:
             lines.append(("note", self.ended["note"]))
         if self.stopped:
             lines.append(("note", "Stopped."))
+        elif self.unfinished:
+            lines.append(("note", "This answer is not finished."))
         return "".join(f'<p class="notice {kind}">{escape(line)}</p>' for kind, line in lines)
 
 

@@ -52,8 +52,8 @@ async def _events(settings: Any, body: dict[str, Any]) -> AsyncIterator[dict[str
         running = Running.read(settings.data)
         if running is None:
             raise
-        async for event in running.stream("/api/chat", body):
-            yield event
+        async for encoded in running.stream("/api/chat", body):
+            yield encoded
 
 
 async def _collect(events: AsyncIterator[dict[str, Any]], quiet: bool) -> list[dict[str, Any]]:

@@ -129,4 +129,3 @@ def summarise(collection: str, report: Report) -> None:
         out.print(f"[yellow]{len(report.failed)} could not be read:[/]")
         for uri, reason in report.failed:
             out.print(f"  {escape(uri)}: {escape(reason)}")
-

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import errno
 import secrets
+import signal
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,7 +40,8 @@ def _listen(host: str, port: int) -> socket.socket:
         listener = socket.create_server((host, port), family=family, backlog=512)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            stop(f"port {port} is taken. Is an assistant running already? Another port: assistant serve --port {port + 1}")
+            other = f"assistant serve --port {port + 1}"
+            stop(f"port {port} is taken. Is an assistant running already? Another port: {other}")
         if error.errno == errno.EACCES:
             stop(f"port {port} needs more rights than this user has. Take one above 1023: --port 7860")
         stop(f"cannot listen on {host}:{port}: {error.strerror or error}")
@@ -52,6 +56,13 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
     from assistant.cli.ingest import ingest_all
     from ui.api import create_app
 
+    class _Server(uvicorn.Server):
+        """Leaves signals to the loop: uvicorn would raise them again, and the process end before it has closed."""
+
+        @contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            yield
+
     async with build_assistant(settings) as assistant:
         work = [(name, list(each.paths)) for name, each in settings.collections.items() if each.paths]
         await ingest_all(assistant, work, quiet=True)
@@ -60,7 +71,7 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
         host, port = listener.getsockname()[:2]
         shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host
         url = f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
-        server = uvicorn.Server(
+        server = _Server(
             uvicorn.Config(
                 create_app(assistant, token),
                 log_config=None,
@@ -69,6 +80,8 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
                 timeout_graceful_shutdown=3,
             )
         )
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, server.handle_exit, number, None)
         Running(url, token).write(settings.data)
         try:
             console().print(f"Switchyard is at [bold]{url}[/]  (stop it with Ctrl+C)")

@@ -120,9 +120,7 @@ class Engine:
             log.warning("search for turn %s failed: %s", turn.id, error)
             return Found(turn.text, ()), error
 
-    async def _request(
-        self, turn: Turn, decision: Decision, found: Found, scores: Scores
-    ) -> tuple[ChatRequest, str]:
+    async def _request(self, turn: Turn, decision: Decision, found: Found, scores: Scores) -> tuple[ChatRequest, str]:
         route, surface = ROUTES[decision.route], self._surfaces[turn.surface]
         examples = await self._examples.nearest(scores.vector, SHOWN_EXAMPLES) if route.role == "voice" else []
         return compose(

@@ -29,9 +29,7 @@ def support(text: str, passages: Sequence[Passage]) -> float:
         return 0.0
     wanted = {_stem(word) for word in _WORD.findall(text.casefold()) if word not in _COMMON}
     held = {
-        _stem(word)
-        for passage in passages[:3]
-        for word in _WORD.findall(passage.chunk.embedding_text().casefold())
+        _stem(word) for passage in passages[:3] for word in _WORD.findall(passage.chunk.embedding_text().casefold())
     }
     coverage = len(wanted & held) / len(wanted) if wanted else 0.5
     return max(passage.similarity for passage in passages) + COVERAGE_WEIGHT * (coverage - 0.5)

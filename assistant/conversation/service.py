@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import uuid
-from collections.abc import AsyncGenerator, Callable, Collection, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
@@ -63,13 +64,20 @@ class ChatService:
         self,
         engine: Engine,
         records: Repository,
-        surfaces: Mapping[str, Callable[[], Collection[str]]],
+        surfaces: Mapping[str, Callable[[], Awaitable[Collection[str]]]],
         limits: Limits,
     ) -> None:
         self.engine = engine
         self._records = records
         self._surfaces = surfaces
         self._limits = limits
+        self._running: dict[str, set[asyncio.Event]] = {}
+
+    async def settled(self, conversation: str, seconds: float = 3.0) -> None:
+        """Wait until no turn of a conversation is running, at most so long: what is stopped is recorded by then."""
+        waits = [event.wait() for event in self._running.get(conversation, ())]
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.gather(*waits), seconds)
 
     async def prepare(
         self,
@@ -90,7 +98,7 @@ class ChatService:
                 raise TurnRejected("unknown_conversation", "There is no such conversation of yours. Start a new one.")
             surface = known
         surface = surface or next(iter(self._surfaces))
-        readable = self._readable(surface, collection)
+        readable = await self._readable(surface, collection)
         history = await self._records.history(conversation) if conversation else ()
         if len(history) >= 2 * self._limits.conversation_turns:
             raise TurnRejected("conversation_full", "This conversation has become too long. Please start a new one.")
@@ -101,6 +109,8 @@ class ChatService:
     async def run(self, turn: Turn) -> AsyncGenerator[Event]:
         """The turn's events, recorded. A stream that is closed early is recorded as stopped, with its text."""
         record = _Record()
+        done = asyncio.Event()
+        self._running.setdefault(turn.conversation, set()).add(done)
         try:
             async with aclosing(self.engine.run(turn)) as events:
                 async for event in events:
@@ -112,11 +122,13 @@ class ChatService:
             if record.status == "stopped":
                 # Shielded: whoever stops the turn must not also stop its being recorded.
                 await asyncio.shield(self._save(turn, record))
+            done.set()
+            self._running[turn.conversation].discard(done)
+            if not self._running[turn.conversation]:
+                del self._running[turn.conversation]
 
     async def _save(self, turn: Turn, record: _Record) -> None:
-        await self._records.end_turn(
-            turn.id, answer="".join(record.text), status=record.status, events=record.columns
-        )
+        await self._records.end_turn(turn.id, answer="".join(record.text), status=record.status, events=record.columns)
 
     def _checked_text(self, text: str) -> str:
         text = text.strip()
@@ -129,10 +141,10 @@ class ChatService:
             )
         return text
 
-    def _readable(self, surface: str, collection: str | None) -> frozenset[str]:
+    async def _readable(self, surface: str, collection: str | None) -> frozenset[str]:
         if surface not in self._surfaces:
             raise TurnRejected("unknown_surface", f"There is no surface '{surface}'.")
-        readable = frozenset(self._surfaces[surface]())
+        readable = frozenset(await self._surfaces[surface]())
         if collection is None:
             return readable
         if collection not in readable:

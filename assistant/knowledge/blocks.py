@@ -9,6 +9,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Literal
 
 Kind = Literal["text", "item", "quote", "table", "fence"]
@@ -80,7 +81,7 @@ def fences(text: str) -> list[tuple[int, int]]:
     for line, mark, rest in marks:
         if line.start <= after or (mark[0] == "`" and "`" in rest):
             continue
-        for close, closing in closers[bisect_right(starts, line.start) :]:
+        for close, closing in islice(closers, bisect_right(starts, line.start), None):
             if closing.startswith(mark):
                 found.append((line.start, close.end))
                 after = close.end

@@ -18,6 +18,8 @@ from assistant.knowledge.properties import shortened
 
 CountTokens = Callable[[Sequence[str]], Sequence[int]]
 _Path = tuple[str, ...]
+_COUNTED_AT_ONCE = 200_000
+"""Characters; most documents are shorter."""
 
 
 def split(
@@ -25,7 +27,7 @@ def split(
     collection: str,
     count_tokens: CountTokens,
     max_tokens: int = 240,
-    min_tokens: int = 60,
+    min_tokens: int = 100,
 ) -> list[Chunk]:
     """The chunks of a document, in order and apart: all its text but headings, which are their sections.
 
@@ -99,12 +101,12 @@ class _Splitter:
             for section, after in pairwise([*sections(self._text), Section((), (), 0, 0)])
             if section.blocks or after.path[: len(section.path)] != section.path
         ]
-        cut = [pieces(self._text, section.blocks) for section in found]
+        cut = [pieces(self._text, section.blocks, 20 * self._max) for section in found]
         paths = list(dict.fromkeys(path for s in found for path in (s.path, s.path[:-1])))
         texts = [self._heading(path) for path in paths]
         texts += [self._text[section.start : section.body] for section in found]
         texts += [self._text[piece.start : piece.end] for group in cut for piece in group]
-        special, *counts = self._count(["", *texts])
+        special, *counts = self._counts(["", *texts])
         self._make_room(dict(zip(paths, counts, strict=False)))
         own = iter(count - special for count in counts[len(paths) :])
         headings = [next(own) for _ in found]
@@ -115,6 +117,17 @@ class _Splitter:
             for s, heading, group in zip(found, headings, cut, strict=True)
         ]
 
+    def _counts(self, texts: Sequence[str]) -> list[int]:
+        """The tokens of each text, counted in groups: a tokenizer can take 200 bytes for every character."""
+        counts: list[int] = []
+        first, size = 0, 0
+        for index, text in enumerate(texts):
+            size += len(text)
+            if size > _COUNTED_AT_ONCE or index == len(texts) - 1:
+                counts += self._count(texts[first : index + 1])
+                first, size = index + 1, 0
+        return counts
+
     def _heading(self, path: _Path) -> str:
         return replace(self._blank, section=path).embedding_text()
 
@@ -123,7 +136,7 @@ class _Splitter:
         long = [path for path, count in used.items() if count * 2 > self._max]
         shorter = list(dict.fromkeys(path[cut:] for path in long for cut in range(1, len(path) + 1)))
         if shorter:
-            counts = self._count([self._heading(path) for path in shorter])
+            counts = self._counts([self._heading(path) for path in shorter])
             used = used | dict(zip(shorter, counts, strict=True))
         for path in used:
             ends = (path[cut:] for cut in range(len(path) + 1))
@@ -175,7 +188,7 @@ class _Splitter:
                 part.pieces = kept
             if not fresh:
                 return
-            special, *counts = self._count(["", *(self._text[piece.start : piece.end] for piece in fresh)])
+            special, *counts = self._counts(["", *(self._text[piece.start : piece.end] for piece in fresh)])
             for piece, count in zip(fresh, counts, strict=True):
                 piece.tokens = count - special
 
@@ -193,7 +206,7 @@ class _Splitter:
         """The chunks, halved while they exceed the budget: a whole may count for more than its parts."""
         waiting = [chunk for chunk in made if chunk.text]
         while True:
-            counts = self._count([chunk.embedding_text() for chunk in waiting])
+            counts = self._counts([chunk.embedding_text() for chunk in waiting])
             if all(n <= self._max or len(c.text) < 2 for n, c in zip(counts, waiting, strict=True)):
                 return waiting
             halved: list[Chunk] = []

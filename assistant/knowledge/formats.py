@@ -151,9 +151,19 @@ def _slide(slide: dict[str, Any], label: str) -> str:
         listed = len(lines) > 1
         parts.append("\n".join(f"{'  ' * level}- {text}" if listed else text for level, text in lines))
     parts += [tables.table([table["headers"], *table["data"]]) for table in slide["tables"]]
-    parts += [chart["description"] for chart in slide["charts"]]
-    parts += [f"Notes: {slide['notes'].strip()}"] if slide["notes"].strip() else []
+    for chart in slide["charts"]:
+        parts += [chart["title"], *(_chart(plot) for plot in chart["series_info"])]
+    notes = slide["notes"].removeprefix("[Speaker Notes]: ").strip()
+    parts += [f"Notes: {notes}"] if notes else []
     return "\n\n".join(filter(None, parts))
+
+
+def _chart(plot: dict[str, Any]) -> str:
+    """The figures behind a chart: a row for every category, a column for every series."""
+    names = ["", *(series["name"] for series in plot["series"])]
+    columns = (map(_value, series["values"]) for series in plot["series"])
+    rows = zip(plot["categories"], *columns, strict=False)
+    return tables.table([names, *([str(category), *values] for category, *values in rows)])
 
 
 class WorkbookReader(BaseReader):
@@ -179,11 +189,18 @@ def _sheet(rows: Iterable[list[str]]) -> str:
         if any(row):
             group.append(row)
         elif group:
-            while group and sum(map(bool, group[0])) == 1 and len(group) != 2:
-                parts.append("".join(group.pop(0)))
-            parts.append(tables.table(group))
+            parts += _titles_and_table(group)
             group = []
     return "\n\n".join(parts)
+
+
+def _titles_and_table(rows: list[list[str]]) -> list[str]:
+    """Rows without a blank one between them; those of one cell above wider ones are no header but titles."""
+    wide = any(sum(map(bool, row)) > 1 for row in rows)
+    if not wide and len(rows) == 1:
+        return ["".join(rows[0])]
+    first = next((index for index, row in enumerate(rows) if sum(map(bool, row)) > 1), 0)
+    return [*("".join(row) for row in rows[:first]), tables.table(rows[first:])]
 
 
 def _value(cell: object) -> str:

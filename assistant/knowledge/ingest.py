@@ -179,9 +179,7 @@ def pipeline(collection: str, embedder: Embedder, max_tokens: int) -> Any:
             chunks: list[Chunk] = []
             for node in nodes:
                 chunks += split(node.metadata["document"], collection, embedder.count_tokens, max_tokens)
-            return [
-                TextNode(id_=chunk.id, text=chunk.embedding_text(), metadata={"chunk": chunk}) for chunk in chunks
-            ]
+            return [TextNode(id_=chunk.id, text=chunk.embedding_text(), metadata={"chunk": chunk}) for chunk in chunks]
 
         async def acall(self, nodes: Sequence[BaseNode], **_: Any) -> list[BaseNode]:
             return await asyncio.to_thread(self, nodes)

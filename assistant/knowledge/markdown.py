@@ -18,7 +18,8 @@ _CODE = re.compile(r"(?<!`)(`+)(?!`)((?:(?!\n[ \t]*\n).)+?)(?<!`)\1(?!`)", re.DO
 _OPEN, _CLOSE = "\ue000", "\ue001"
 _MASK = re.compile(f"{_OPEN}(\\d+){_CLOSE}")
 _ATTRIBUTES = re.compile(
-    r"[ \t]*\{:[^{}\n]*\}|(?<=[)\]`])\{(?:[#.]|\w+=)[^{}\n]*\}|[ \t]+\{[#.]#?[^\s{}%#][^{}\n]*\}(?=[ \t]*$)",
+    r"(?<![ \t])[ \t]*\{:[^{}\n]*\}|(?<=[)\]`])\{(?:[#.]|\w+=)[^{}\n]*\}"
+    r"|(?<![ \t])[ \t]+\{[#.]#?[^\s{}%#][^{}\n]*\}(?=[ \t]*$)",
     re.MULTILINE,
 )
 _LABEL = r"\[((?:[^\[\]]|\[[^\[\]]*\])*)\]"
@@ -60,7 +61,7 @@ def _fields(source: str, kind: str) -> dict[str, object] | None:
     try:
         if kind not in ("", "yaml", "json"):
             return tomllib.loads(source) if kind == "toml" else {}
-        fields = yaml.load(source, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        fields = yaml.safe_load(source)  # not the loader in C: it crashes the process on deep nesting
     except Exception:  # whatever a parser makes of somebody's broken header, the page below it counts
         fields = dict(_FIELD.findall(source))
     return fields if isinstance(fields, dict) else {} if fields is None else None
@@ -68,26 +69,26 @@ def _fields(source: str, kind: str) -> dict[str, object] | None:
 
 def lead(fields: dict[str, object]) -> str:
     """What front matter says to people and the page does not repeat: summary, key words, contacts, state."""
-    said = (_words(fields.get(key)) for key in ("subtitle", "description", "summary"))
+    said = (words(fields.get(key)) for key in ("subtitle", "description", "summary"))
     lines = [text for text in dict.fromkeys(said) if not text.endswith(":")]
     if fields.get("outdated") is True or fields.get("deprecated") is True:
         lines.append("This page is marked as outdated.")
-    if moved := _words(fields.get("redirect_to")):
+    if moved := words(fields.get("redirect_to")):
         lines.append(f"This page has moved: {moved}")
     for label, keys in _NAMED:
-        if words := ", ".join(filter(None, (_words(fields.get(key)) for key in keys))):
-            lines.append(f"{label}: {words}")
+        if named := ", ".join(filter(None, (words(fields.get(key)) for key in keys))):
+            lines.append(f"{label}: {named}")
     return "\n\n".join(filter(None, lines))
 
 
-def _words(value: object) -> str:
-    """A front matter value as text: a list by commas, a link as its text and address."""
-    if isinstance(value, list):
-        return ", ".join(filter(None, map(_words, value[:50])))
-    if isinstance(value, dict):
-        parts = [_words(value.get(key)) for key in ("name", "text", "title", "email", "url", "href")]
-        return " ".join(filter(None, parts))
-    return " ".join(templates.render(value).split()) if isinstance(value, str) else ""
+def words(value: object, depth: int = 2) -> str:
+    """A front matter value as text: a list by commas, a link as its text and address, no deeper than that."""
+    if isinstance(value, list) and depth:
+        return ", ".join(filter(None, (words(each, depth - 1) for each in value[:50])))
+    if isinstance(value, dict) and depth:
+        keys = ("name", "text", "title", "email", "url", "href")
+        return " ".join(filter(None, (words(value.get(key), depth - 1) for key in keys)))
+    return " ".join(templates.render(str(value)).split()) if isinstance(value, str | int | float) else ""
 
 
 def cleaned(source: str) -> str:

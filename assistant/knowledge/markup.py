@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from assistant.knowledge import tables
+from assistant.knowledge.spans import replace_spans
 
 if TYPE_CHECKING:
     from bs4 import BeautifulSoup, Tag
@@ -32,29 +34,22 @@ _INLINE = [
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z]\w{1,30});")
 
 
-def _element(names: str, longest: int = 2000) -> re.Pattern[str]:
-    """Elements up to ``longest`` characters: a tag that nobody closes must not cost a search to the end."""
-    return re.compile(rf"<({names})\b[^<>]*>(.{{0,{longest}}}?)</\1\s*>", re.DOTALL | re.IGNORECASE)
+def _opening(names: str) -> re.Pattern[str]:
+    return re.compile(rf"<({names})\b[^<>]*>", re.IGNORECASE)
 
 
 def _tag(names: list[str]) -> re.Pattern[str]:
     return re.compile(rf"</?(?:{'|'.join(names)})(?:\s[^<>]*)?/?>", re.IGNORECASE)
 
 
-_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
-_REMOVED = _element("|".join(_GONE), 100_000)
-_TABLE = _element("table", 100_000)
-_HEADING = _element("h[1-6]")
-_SUMMARY = _element("summary")
-_STRONG = _element("strong|b")
-_EMPHASIS = _element("em|i")
-_CODE = _element("code|kbd|samp|tt")
-_ANCHOR = re.compile(
-    r"""<a\b[^<>]*?\bhref\s*=\s*["']([^"']*)["'][^<>]*>(.{0,2000}?)</a\s*>""", re.DOTALL | re.IGNORECASE
-)
+_CLOSING = r"</{name}\s*>"
+_COMMENT = re.compile("<!--")
+_REMOVED = _opening("|".join(_GONE))
+_ANCHOR = re.compile(r"""<(a)\b[^<>]*?\bhref\s*=\s*["']([^"'<>]*)["'][^<>]*>""", re.IGNORECASE)
 _IMAGE = re.compile(r"""<img\b[^<>]*?\balt\s*=\s*(?:"([^"]*)"|'([^']*)')[^<>]*>""", re.IGNORECASE)
 _DATED = re.compile(r"modified|updated_time|last.?update|^date$|dcterms\.date|revised|reviewed", re.I)
-_BREAK = re.compile(r"[ \t]*<br\b[^<>]*>[ \t]*", re.IGNORECASE)
+_BREAK = re.compile(r"<br\b[^<>]*>[ \t]*", re.IGNORECASE)
+_BLANKS = re.compile(r"(?<![ \t])[ \t]{50,}")
 _DEPTH = re.compile(r"[ \t]*(?:>[ \t]?)*")
 _LIST_ITEM = re.compile(r"<li\b[^<>]*>\s*", re.IGNORECASE)
 _LIST_ITEM_END = re.compile(r"</li\s*>", re.IGNORECASE)
@@ -75,19 +70,34 @@ class Page:
 def without_html(text: str) -> str:
     """Markdown whose HTML is turned into Markdown; names in angle brackets that are not HTML's stay."""
     if _ANY_TAG.search(text):
-        text = _REMOVED.sub("", _COMMENT.sub("", text))
-        text = _TABLE.sub(lambda m: f"\n\n{_html_table(_soup(m[0]).table)}\n\n", text)
+        text = replace_spans(text, _COMMENT, "-->", lambda _, inside: "")
+        text = replace_spans(text, _REMOVED, _CLOSING, lambda _, inside: "")
+        text = replace_spans(text, _opening("table"), _CLOSING, _inner_table)
         text = "\n".join(map(_broken, text.split("\n")))
-        text = _ANCHOR.sub(r"[\2](\1)", text)
+        text = replace_spans(text, _ANCHOR, _CLOSING, lambda opening, inside: f"[{inside}]({opening[2]})")
         text = _IMAGE.sub(lambda m: m[1] or m[2] or "", text)
-        text = _HEADING.sub(lambda m: f"\n\n{'#' * int(m[1][1])} {_one_line(m[2])}\n\n", text)
-        text = _SUMMARY.sub(lambda m: f"\n\n**{_one_line(m[2])}**\n\n", text)
-        text = _CODE.sub(lambda m: f"`{_one_line(m[2])}`" if m[2].strip() else "", text)
-        text = _STRONG.sub(lambda m: f"**{m[2].strip()}**" if m[2].strip() else " ", text)
-        text = _EMPHASIS.sub(lambda m: f"*{m[2].strip()}*" if m[2].strip() else " ", text)
+        for names, form in _FORMS:
+            text = replace_spans(text, _opening(names), _CLOSING, form)
         text = _LIST_ITEM_END.sub("", _LIST_ITEM.sub("\n- ", text))
         text = _INLINE_TAG.sub("", _BLOCK_TAG.sub("\n\n", text))
     return _ENTITY.sub(lambda m: html.unescape(m[0]), text)
+
+
+def _inner_table(opening: re.Match[str], inside: str) -> str:
+    return f"\n\n{_html_table(_soup(f'{opening[0]}{inside}</table>').table)}\n\n"
+
+
+def _marked(mark: str) -> Callable[[re.Match[str], str], str]:
+    return lambda _, inside: f"{mark}{_one_line(inside)}{mark}" if inside.strip() else " "
+
+
+_FORMS: tuple[tuple[str, Callable[[re.Match[str], str], str]], ...] = (
+    ("h[1-6]", lambda opening, inside: f"\n\n{'#' * int(opening[1][1])} {_one_line(inside)}\n\n"),
+    ("summary", lambda _, inside: f"\n\n**{_one_line(inside)}**\n\n"),
+    ("code|kbd|samp|tt", _marked("`")),
+    ("strong|b", _marked("**")),
+    ("em|i", _marked("*")),
+)
 
 
 def page(source: str) -> Page:
@@ -106,7 +116,7 @@ def page(source: str) -> Page:
 def _soup(source: str) -> BeautifulSoup:
     from bs4 import BeautifulSoup
 
-    return BeautifulSoup(source, "html.parser")
+    return BeautifulSoup(_BLANKS.sub(" ", source), "lxml")
 
 
 def _broken(line: str) -> str:

@@ -45,8 +45,11 @@ class Piece:
     tokens: int = 0
 
 
-def pieces(text: str, blocks: Sequence[Block]) -> list[Piece]:
-    """A piece for every block; a cut after a line that introduces it or before a nested one is dear."""
+def pieces(text: str, blocks: Sequence[Block], longest: int) -> list[Piece]:
+    """A piece for every block, several for one of more than ``longest`` characters.
+
+    A cut after a line that introduces something, or before a nested block, is dear.
+    """
     found: list[Piece] = []
     for block in blocks:
         cost = 0.25 if block.depth else 0.0
@@ -54,6 +57,9 @@ def pieces(text: str, blocks: Sequence[Block]) -> list[Piece]:
             found[-1].end = block.start
             cost += 0.5 if _INTRODUCES.search(text[found[-1].start : block.start]) else 0.0
         found.append(Piece(block.start, block.end, block.kind, cost))
+    while any(piece.end - piece.start > longest for piece in found):
+        lengths = ((piece, (piece.end - piece.start - 1) // longest + 1) for piece in found)
+        found = [part for piece, n in lengths for part in (finer(text, piece, n) if n > 1 else [piece])]
     return found
 
 
@@ -74,7 +80,7 @@ def _kept_together(within: str, piece: Piece) -> tuple[int, int]:
     if piece.kind == "table" and piece.level == 0 and (head := _TABLE_HEAD.match(within)):
         return head.end(), len(within)
     if piece.kind == "fence" and piece.level < len(_WAYS["fence"]):
-        ends = [match.span() for match in _FENCE_ENDS.finditer(within)]
+        ends = [match.span() for match in _FENCE_ENDS.finditer(within)] or [(0, 0)]
         return ends[0][1] + 1, ends[-1][0]
     return 0, len(within)
 

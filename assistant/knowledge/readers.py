@@ -111,8 +111,7 @@ def _markdown(path: Path, data: bytes) -> _Content:
 
 def _front_title(fields: dict[str, object]) -> str | None:
     """The title in a front matter; a subtitle that ends in a colon leads to it ("Travel guide:")."""
-    stated = (str(fields.get(key) or "") for key in ("title", "subtitle"))
-    title, before = (markup.without_html(templates.render(text)) for text in stated)
+    title, before = (markup.without_html(markdown.words(fields.get(key))) for key in ("title", "subtitle"))
     return stated_title(blocks.plain(f"{before} {title}" if title and before.endswith(":") else title))
 
 

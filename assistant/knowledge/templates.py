@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from assistant.knowledge.spans import replace_spans
+
 _BODY = r"(?:(?!\{[%{]).)*?"
 _TAG = re.compile(
     rf"\{{%[-+~]?\s*(?P<tag>{_BODY})\s*[-+~]?%\}}"
@@ -15,11 +17,9 @@ _TAG = re.compile(
     r"|\{\{\{?-?\s*(?P<out>(?:(?!\{\{).)*?)\s*-?\}?\}\}",
     re.DOTALL,
 )
-_UNSEEN = "comment|stylesheet|javascript|style|schema|css|js"
-_REMOVED = re.compile(
-    rf"\{{%[-+~]?\s*({_UNSEEN})\b[^%]*%\}}.*?\{{%[-+~]?\s*end\1\s*[-+~]?%\}}|\{{#(?:(?!\{{#).)*?#\}}",
-    re.DOTALL,
-)
+_UNSEEN = re.compile(r"\{%[-+~]?\s*(comment|stylesheet|javascript|style|schema|css|js)\b[^%{}]*%\}")
+_UNSEEN_END = r"\{%[-+~]?\s*end{name}\s*[-+~]?%\}"
+_NOTE = re.compile(r"\{#(?:(?!\{#).)*?#\}", re.DOTALL)
 _LOGIC = frozenset([
     "if", "elsif", "elseif", "elif", "else", "unless", "case", "when", "for", "set", "assign", "capture",
     "extends", "block", "import", "from", "macro", "call", "filter", "with", "include", "render", "layout",
@@ -43,7 +43,7 @@ def render(text: str) -> str:
     """Text without template tags; code must have been taken out before."""
     if "{%" not in text and "{{" not in text and "{#" not in text:
         return text
-    text = _REMOVED.sub("", text)
+    text = _NOTE.sub("", replace_spans(text, _UNSEEN, _UNSEEN_END, lambda _, inside: ""))
     paired = {first or second for first, second in _CLOSER.findall(text)}
 
     def seen(match: re.Match[str]) -> str:

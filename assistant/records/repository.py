@@ -104,7 +104,14 @@ class Repository:
             rows = (await session.execute(query)).scalars().all()
         return [
             StoredTurn(
-                row.id, row.text, row.answer, row.status, row.routed, row.retrieved, row.checked, row.ended,
+                row.id,
+                row.text,
+                row.answer,
+                row.status,
+                row.routed,
+                row.retrieved,
+                row.checked,
+                row.ended,
                 row.created_at,
             )
             for row in rows

@@ -60,7 +60,7 @@ class LinearClassifier:
     def __init__(self, embedder: Embedder, folder: Path = WEIGHTS) -> None:
         card = json.loads((folder / "linear.json").read_text(encoding="utf-8"))
         if tuple(card["cues"]) != features.NAMES:
-            raise ValueError(f"{folder / 'linear.npz'} was fitted to other cues: run `python -m assistant.routing.train`")
+            raise ValueError(f"{folder} was fitted to other cues: run `python -m assistant.routing.train`")
         self.version: str = card["version"]
         self._embedder = embedder
         with np.load(folder / "linear.npz") as stored:

@@ -44,6 +44,12 @@ CUES: dict[str, re.Pattern[str]] = {
         r"correct|grammar|spell\w*|tidy|friendlier|politer|count|compare|tone down|kürze\w*|übersetz\w*|tradui\w*|"
         r"traduc\w*|formulier\w*|korrigier\w*)\b"
     ),
+    "edits_given_text": re.compile(
+        r"^\W*(?:(?:please|pls|can you|could you|bitte)\W+)*(?:shorten|translate|rephrase|reword|rewrite|summari[sz]e|"
+        r"proofread|correct|fix|check|polish|simplify|improve|make|turn|put|tidy|count|sort|compare|kürz\w*|übersetz\w*|"
+        r"korrigier\w*|formulier\w*|mach\w*|tradui\w*|corrig\w*|traduc\w*|resum\w*)\b[^:\n]{0,80}(?::|\n)\s*\S.{15,}",
+        re.IGNORECASE | re.DOTALL,
+    ),
     "refers": _pattern(
         r"\b(?:that|this|it|above|you (?:said|wrote|mentioned|told)|your (?:last|answer)|again|the (?:first|second|"
         r"last) (?:one|point|step|line|paragraph|sentence))\b"
@@ -63,7 +69,7 @@ CUES: dict[str, re.Pattern[str]] = {
         r"remember|speak|understand)|you(?:'re| are) (?:great|funny|useless|stupid|nice|slow))\b"
     ),
     "source": _pattern(r"\b(?:link|source|page|where (?:does|is|did) (?:it|that|this)|quelle|url)\b"),
-    "pasted": re.compile(r":\s*[\"“'„\n]|\n.*\n|```"),
+    "pasted": re.compile(r":\s*[\"“'„\n]|\n.*\n|```|:\s+\S.{40,}", re.DOTALL),
     "quoted": re.compile(r"[\"“„»].{12,}[\"”“«]", re.DOTALL),
     "number": re.compile(r"\d"),
     "arithmetic": re.compile(r"\d\s*[-+*/x×%]\s*\d|\bpercent\b|\d\s*%", re.IGNORECASE),

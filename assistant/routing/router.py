@@ -32,6 +32,7 @@ _SAYS = {
     "thanks": "says thanks",
     "greets": "is a greeting",
     "edits": "asks for work on a text",
+    "edits_given_text": "asks for work on the text that it brings",
     "refers": "refers to what was said",
     "drafts": "asks for a draft",
     "audience": "names an audience",
@@ -99,9 +100,7 @@ class Router:
         """What the classifier says, and the turn's vector."""
         return await self._classifier.scores(turn.text, turn.history)
 
-    def decide(
-        self, turn: Turn, scores: Scores, policy: VoicePolicy, query: str, similarity: float | None
-    ) -> Decision:
+    def decide(self, turn: Turn, scores: Scores, policy: VoicePolicy, query: str, similarity: float | None) -> Decision:
         """The decision; ``similarity`` is the best passage's cosine, or None if there was nothing to search."""
         if turn.route is not None:
             route: RouteName = turn.route
@@ -166,5 +165,4 @@ class Router:
 
 
 def _spoken(cues: Sequence[str]) -> list[str]:
-    return list(dict.fromkeys(_SAYS[name] for name in cues if name in _SAYS))[:2]
-
+    return [_SAYS[name] for name in cues if name in _SAYS][:1]

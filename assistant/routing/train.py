@@ -97,9 +97,7 @@ def main() -> None:
         asks = [index for index, row in enumerate(test) if row["information"]]
         v = np.array([bool(test[index]["voice"]) for index in asks])
         for threshold in (0.5, 0.2):
-            table[f"information, test file, at {threshold}"] = figures(
-                information.predict_proba(z)[:, 1], y, threshold
-            )
+            table[f"information, test file, at {threshold}"] = figures(information.predict_proba(z)[:, 1], y, threshold)
         table["voice, test file, at 0.5"] = figures(voice.predict_proba(z[asks])[:, 1], v, 0.5)
     data = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
     card = {

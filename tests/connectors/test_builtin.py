@@ -18,7 +18,10 @@ LEAVE = DocumentPart(
     "The canteen opens at noon.",
 )
 CAPS = DocumentPart(
-    2, "Travel", "Travel › Hotel caps", "| Where | Cap |\n|---|---|\n| London | £165 |\n| Paris | £150 |\n\n- Ask the desk first."
+    2,
+    "Travel",
+    "Travel › Hotel caps",
+    "| Where | Cap |\n|---|---|\n| London | £165 |\n| Paris | £150 |\n\n- Ask the desk first.",
 )
 
 

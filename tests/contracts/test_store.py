@@ -227,9 +227,7 @@ async def test_an_exact_word_is_found_though_its_vector_is_far(store: Store) -> 
 
 async def test_a_near_vector_is_found_though_no_word_matches(store: Store) -> None:
     index = await store.create("docs", 4)
-    await index.upsert(
-        [point("Elternzeit", EAST, document="near.md"), point("Dienstreise", document="far.md")]
-    )
+    await index.upsert([point("Elternzeit", EAST, document="near.md"), point("Dienstreise", document="far.md")])
     hits = await index.search(ask("parental leave", (0.6, 0.8, 0.0, 0.0)))
     assert [hit.chunk.document for hit in hits] == ["near.md", "far.md"]
     assert [hit.similarity for hit in hits] == pytest.approx([0.8, 0.6])
@@ -357,9 +355,7 @@ async def test_dimensions_are_checked(store: Store) -> None:
     assert await index.count() == 0
 
 
-@pytest.mark.parametrize(
-    "name", ["", "Docs", "../docs", "a/b", ".hidden", "-a", "a b", "ä", "a\n", "x" * 101]
-)
+@pytest.mark.parametrize("name", ["", "Docs", "../docs", "a/b", ".hidden", "-a", "a b", "ä", "a\n", "x" * 101])
 async def test_names_are_checked(store: Store, name: str) -> None:
     await store.create("docs", 4)
     for attempt in (store.create(name, 4), store.drop(name), store.switch(name, "docs")):
@@ -477,6 +473,4 @@ async def test_searches_beside_writes_see_whole_documents(store: Store) -> None:
             assert await index.count() in (5, 10)
 
     await asyncio.gather(write(), *(read() for _ in range(20)))
-    assert await index.documents("handbook") == [
-        StoredDocument("handbook", "19.md", "Handbook", f"{19:064}", 5)
-    ]
+    assert await index.documents("handbook") == [StoredDocument("handbook", "19.md", "Handbook", f"{19:064}", 5)]

@@ -258,9 +258,7 @@ async def test_a_switch_cut_off_before_the_rename_changes_nothing(tmp_path: Path
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "null", "\udce9"])
-async def test_aliases_that_cannot_be_read_are_named_and_the_lock_is_free_again(
-    tmp_path: Path, text: str
-) -> None:
+async def test_aliases_that_cannot_be_read_are_named_and_the_lock_is_free_again(tmp_path: Path, text: str) -> None:
     (tmp_path / "aliases.json").write_bytes(text.encode(errors="surrogateescape"))
     with pytest.raises(StoreError, match=r"aliases\.json cannot be read"):
         await opened(tmp_path)

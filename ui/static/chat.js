@@ -34,10 +34,14 @@
     hidden.forEach((part) => { part.hidden = false; });
   }, true);
 
+  const unnamed = { ".submit-button": "Send", ".stop-button": "Stop" };
   const speaker = { bot: "Answer", user: "You" };
   const name = (root) => {
     root.querySelectorAll?.("#chat [data-testid=bot], #chat [data-testid=user]").forEach((message) => {
       message.setAttribute("aria-label", speaker[message.dataset.testid]);
+    });
+    Object.entries(unnamed).forEach(([kind, label]) => {
+      document.querySelectorAll(`#box ${kind}`).forEach((button) => button.setAttribute("aria-label", label));
     });
     root.querySelectorAll?.('button[aria-label=""]').forEach((button) => button.setAttribute("aria-label", "More"));
     root.querySelectorAll?.('a[href*="#cite-"]').forEach((link) => {

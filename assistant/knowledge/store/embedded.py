@@ -142,9 +142,7 @@ class EmbeddedStore:
             sync_folder(self._path)
         except Exception as error:
             shutil.rmtree(scratch, ignore_errors=True)
-            raise StoreError(
-                f"{folder} cannot be made ({error}); move away what is there, or free space"
-            ) from error
+            raise StoreError(f"{folder} cannot be made ({error}); move away what is there, or free space") from error
 
     def _remove(self, folder: Path) -> None:
         scratch = self._path / f"{_SCRATCH}{uuid.uuid4().hex}"
@@ -159,15 +157,11 @@ class EmbeddedStore:
         except FileNotFoundError:
             return {}
         except (OSError, ValueError, AttributeError) as error:
-            raise StoreError(
-                f"{file} cannot be read ({error}); restore it, or delete it and switch again"
-            ) from error
+            raise StoreError(f"{file} cannot be read ({error}); restore it, or delete it and switch again") from error
 
     def _write_aliases(self, aliases: Mapping[str, str]) -> None:
         file = self._path / "aliases.json"
         try:
             write_atomically(file, json.dumps(aliases, indent=1, sort_keys=True))
         except OSError as error:
-            raise StoreError(
-                f"{file} cannot be written ({error.strerror}); the alias stays as it was"
-            ) from error
+            raise StoreError(f"{file} cannot be written ({error.strerror}); the alias stays as it was") from error

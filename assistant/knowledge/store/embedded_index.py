@@ -85,9 +85,7 @@ def _to_request(query: HybridQuery) -> edge.QueryRequest | None:
     return edge.QueryRequest(
         limit=query.limit,
         query=fusion,
-        prefetches=[
-            edge.Prefetch(query.prefetch, nearest, filter=readable, params=params) for _, nearest in counted
-        ],
+        prefetches=[edge.Prefetch(query.prefetch, nearest, filter=readable, params=params) for _, nearest in counted],
         with_payload=True,
         with_vector=[shared.DENSE],
     )
@@ -110,9 +108,7 @@ class EmbeddedIndex(BaseIndex):
 
     async def delete_document(self, collection: str, document: str, *, keep_hash: str | None = None) -> None:
         kept = [] if keep_hash is None else [*_where(content_hash=keep_hash)]
-        await self._delete(
-            edge.Filter(must=[*_where(collection=collection, document=document)], must_not=[*kept])
-        )
+        await self._delete(edge.Filter(must=[*_where(collection=collection, document=document)], must_not=[*kept]))
 
     async def delete_collection(self, collection: str) -> None:
         await self._delete(edge.Filter(must=[*_where(collection=collection)]))

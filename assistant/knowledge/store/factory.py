@@ -15,9 +15,7 @@ def build_store(*, engine: str, path: Path, url: str | None, api_key: str | None
         return EmbeddedStore(path)
     if engine == "server":
         if not url:
-            raise StoreError(
-                "the store engine 'server' needs the address of a Qdrant server, e.g. http://qdrant:6333"
-            )
+            raise StoreError("the store engine 'server' needs the address of a Qdrant server, e.g. http://qdrant:6333")
         from assistant.knowledge.store.server import ServerStore
 
         return ServerStore(url, api_key=api_key, timeout=timeout)

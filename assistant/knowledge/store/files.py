@@ -52,12 +52,9 @@ def take_lock(folder: Path) -> int:
         holder = os.read(descriptor, 32).decode(errors="replace").strip() or "it gave no pid"
         os.close(descriptor)
         if not isinstance(error, BlockingIOError):
-            raise StoreError(
-                f"{folder} cannot be locked ({error.strerror}); keep it on a local disk"
-            ) from error
+            raise StoreError(f"{folder} cannot be locked ({error.strerror}); keep it on a local disk") from error
         raise StoreLocked(
-            f"{folder} is in use by another process ({holder}); stop that one, or let the running server "
-            "do this"
+            f"{folder} is in use by another process ({holder}); stop that one, or let the running server do this"
         ) from error
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"pid {os.getpid()}\n".encode(), 0)

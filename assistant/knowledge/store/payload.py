@@ -155,7 +155,6 @@ def cosine(one: Sequence[float], other: Sequence[float]) -> float:
 def to_hits(query: HybridQuery, found: Iterable[tuple[Payload | None, float, Any]]) -> list[Hit]:
     """Hits of (payload, fused score, named vectors), best first; of equal scores the more similar leads."""
     hits = [
-        Hit(to_chunk(payload or {}), score, cosine(query.vector, vectors[DENSE]))
-        for payload, score, vectors in found
+        Hit(to_chunk(payload or {}), score, cosine(query.vector, vectors[DENSE])) for payload, score, vectors in found
     ]
     return sorted(hits, key=lambda hit: (-hit.score, -hit.similarity))

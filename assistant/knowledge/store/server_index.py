@@ -75,9 +75,7 @@ def _refusal(error: UnexpectedResponse) -> str:
 
 def _where(**fields: str | Sequence[str]) -> list[models.Condition]:
     return [
-        models.FieldCondition(
-            key=field, match=models.MatchAny(any=[value] if isinstance(value, str) else list(value))
-        )
+        models.FieldCondition(key=field, match=models.MatchAny(any=[value] if isinstance(value, str) else list(value)))
         for field, value in fields.items()
     ]
 
@@ -117,9 +115,7 @@ class ServerIndex(BaseIndex):
 
     async def delete_document(self, collection: str, document: str, *, keep_hash: str | None = None) -> None:
         kept = [] if keep_hash is None else _where(content_hash=keep_hash)
-        await self._delete(
-            models.Filter(must=_where(collection=collection, document=document), must_not=kept)
-        )
+        await self._delete(models.Filter(must=_where(collection=collection, document=document), must_not=kept))
 
     async def delete_collection(self, collection: str) -> None:
         await self._delete(models.Filter(must=_where(collection=collection)))

@@ -1,0 +1,98 @@
+"""The shipped model: the file is the one its provenance names, and vectors are right, in order, from any batch."""
+
+import hashlib
+import json
+
+import httpx2
+import numpy as np
+import pytest
+
+from assistant.knowledge.embedder import SHIPPED, EmbedderError, FastEmbedder, OpenAIEmbedder
+
+TEXTS = ["annual leave", "how many days off do I get?", "the pump is broken " * 80, "", "ok", "VPN", "Urlaubstage"] * 9
+
+
+def test_every_shipped_file_has_the_checksum_of_its_provenance() -> None:
+    provenance = json.loads((SHIPPED / "provenance.json").read_text())
+    assert provenance["licence"] == "Apache-2.0"
+    for name, digest in provenance["sha256"].items():
+        assert hashlib.sha256((SHIPPED / name).read_bytes()).hexdigest() == digest, name
+    assert {path.name for path in SHIPPED.iterdir()} == {*provenance["sha256"], "provenance.json"}
+
+
+async def test_vectors_are_normalised_and_keep_the_order_of_the_texts(embedder: FastEmbedder) -> None:
+    together = await embedder.embed(TEXTS)
+    assert together.shape == (len(TEXTS), embedder.dimension) and together.dtype == np.float32
+    assert np.allclose(np.linalg.norm(together, axis=1), 1, atol=1e-4)
+    for index in (0, 1, 2, 3, 20, -1):
+        alone = (await embedder.embed([TEXTS[index]]))[0]
+        # Dynamic quantisation scales by batch, so one text differs a little between batches.
+        assert TEXTS[int((together @ alone).argmax())] == TEXTS[index]
+        assert float(alone @ together[index]) > 0.95
+
+
+async def test_meaning_is_near(embedder: FastEmbedder) -> None:
+    leave, holiday, pump = await embedder.embed(["annual leave", "holiday entitlement", "hydraulic pump"])
+    assert leave @ holiday > leave @ pump + 0.2
+
+
+async def test_no_texts_give_no_vectors(embedder: FastEmbedder) -> None:
+    assert (await embedder.embed([])).shape == (0, 384)
+
+
+def test_tokens_are_counted_without_truncation(embedder: FastEmbedder) -> None:
+    assert embedder.count_tokens(["annual leave", "", "word " * 1000]) == [2, 0, 1000]
+
+
+def test_nothing_is_downloaded_for_the_shipped_model(embedder: FastEmbedder) -> None:
+    # conftest fails every connection that leaves the machine; a fresh instance must load all the same.
+    assert FastEmbedder().embed_now(["x"]).shape == (1, 384)
+
+
+def test_an_unknown_model_is_said() -> None:
+    with pytest.raises(EmbedderError, match="fastembed knows no model 'no/such'"):
+        FastEmbedder("no/such", folder=None, dimension=None)
+
+
+def endpoint(dimension: int) -> httpx2.AsyncClient:
+    def handler(request: httpx2.Request) -> httpx2.Response:
+        texts = json.loads(request.content)["input"]
+        rows = [
+            {"object": "embedding", "index": n, "embedding": [float(len(text))] + [0.0] * (dimension - 1)}
+            for n, text in enumerate(texts)
+        ]
+        usage = {"prompt_tokens": 1, "total_tokens": 1}
+        return httpx2.Response(200, json={"object": "list", "data": rows, "model": "e", "usage": usage})
+
+    return httpx2.AsyncClient(transport=httpx2.MockTransport(handler))
+
+
+def remote(dimension: int, client: httpx2.AsyncClient) -> OpenAIEmbedder:
+    return OpenAIEmbedder(
+        "e",
+        base_url="http://e.test/v1",
+        api_key="k",
+        dimension=dimension,
+        max_tokens=512,
+        batch_size=2,
+        http_client=client,
+    )
+
+
+async def test_an_endpoint_gives_normalised_vectors() -> None:
+    found = await remote(4, endpoint(4)).embed(["aa"])
+    assert found.tolist() == [[1.0, 0.0, 0.0, 0.0]]
+
+
+async def test_an_endpoint_of_another_dimension_is_said() -> None:
+    with pytest.raises(EmbedderError, match=r"4 dimensions.*embedder\.dimension is 3: set it to 4"):
+        await remote(3, endpoint(4)).embed(["a"])
+
+
+async def test_an_endpoint_that_is_down_is_said_without_its_key() -> None:
+    def down(request: httpx2.Request) -> httpx2.Response:
+        raise httpx2.ConnectError("refused")
+
+    client = httpx2.AsyncClient(transport=httpx2.MockTransport(down))
+    with pytest.raises(EmbedderError, match="embedding endpoint failed"):
+        await remote(4, client).embed(["a"])

@@ -1,0 +1,102 @@
+"""A real ``assistant serve`` in a process of its own, on loopback."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import yaml
+
+from tests.conftest import ROOT
+
+CLI = [sys.executable, "-m", "assistant"]
+
+
+@dataclass
+class Serving:
+    """A running server; ``seconds`` is how long it took to be ready."""
+
+    url: str
+    folder: Path
+    process: subprocess.Popen[str]
+    seconds: float
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "log.txt").read_text(encoding="utf-8")
+
+    def resident_megabytes(self) -> float:
+        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS"):
+                return int(line.split()[1]) / 1024
+        raise AssertionError("no VmRSS")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def write_settings(folder: Path, **settings: object) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "assistant.yaml"
+    file.write_text(yaml.safe_dump(settings), encoding="utf-8")
+    return file
+
+
+def environment(**more: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ASSISTANT")}
+    return kept | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"} | more
+
+
+def run(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """A command in ``folder``."""
+    return subprocess.run(
+        [*CLI, *arguments], cwd=folder, env=environment(**more), capture_output=True, text=True, timeout=120
+    )
+
+
+@contextmanager
+def serving(folder: Path, **settings: object) -> Iterator[Serving]:
+    """Serve in ``folder`` with these settings until the block ends."""
+    port = free_port()
+    write_settings(folder, server={"port": port}, **settings)
+    began = time.monotonic()
+    with (folder / "log.txt").open("w") as log:
+        process = subprocess.Popen(
+            [*CLI, "serve"], cwd=folder, env=environment(), stdout=log, stderr=subprocess.STDOUT, text=True
+        )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_until_ready(url, process, folder)
+        yield Serving(url, folder, process, time.monotonic() - began)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(timeout=15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def wait_until_ready(url: str, process: subprocess.Popen[str], folder: Path) -> None:
+    until = time.monotonic() + 90
+    while time.monotonic() < until:
+        if process.poll() is not None:
+            raise AssertionError((folder / "log.txt").read_text())
+        try:
+            if httpx.get(f"{url}/healthz", timeout=5).status_code == 200:
+                return
+        except httpx.HTTPError:
+            time.sleep(0.05)
+    raise AssertionError("the server did not become ready: " + (folder / "log.txt").read_text())

@@ -1,0 +1,141 @@
+"""The chat page in a real browser."""
+
+import os
+import shutil
+from collections.abc import AsyncIterator
+
+import pytest
+from playwright.async_api import Browser, Page, async_playwright, expect
+
+from tests.serving import Serving
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None and not os.environ.get("CI"), reason="needs Chromium: apt install chromium"
+)
+LONDON = "What is the hotel cap per night in London?"
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+async def page(browser: Browser, server: Serving) -> AsyncIterator[Page]:
+    """A page that fails its test on any error of its own and on any request to elsewhere."""
+    page = await browser.new_page(viewport={"width": 1280, "height": 800})
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
+    page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+
+    def outside(url: str) -> None:
+        if not url.startswith((server.url, "data:", "blob:")):
+            wrong.append(f"outside: {url}")
+
+    page.on("request", lambda request: outside(request.url))
+    await page.goto(server.url)
+    await expect(page.locator("#box textarea")).to_be_visible(timeout=20_000)
+    yield page
+    assert wrong == []
+
+
+async def ask(page: Page, text: str) -> None:
+    await page.locator("#box textarea").fill(text)
+    await page.keyboard.press("Enter")
+
+
+async def test_ask_read_cite_and_reload(page: Page) -> None:
+    await expect(page.get_by_role("heading", name="Test portal")).to_be_visible()
+    await ask(page, LONDON)
+    answer = page.locator("#chat .bot-row").last
+    await expect(answer).to_contain_text("£165", timeout=15_000)
+    route = answer.locator("details.route")
+    await expect(route).to_contain_text("Looked up")
+    await expect(route).to_contain_text("close match")
+    card = answer.locator("details.src").first
+    await expect(card).to_contain_text("Travel and expenses")
+    await expect(card).to_contain_text("2026-03-02")
+    await expect(card.locator(".quote")).to_be_hidden()
+    await answer.locator('a[href*="#cite-"]').first.click()
+    await expect(card.locator(".quote")).to_contain_text("per room, per night")
+    await expect(card.locator("summary")).to_be_focused()
+    await page.reload()
+    await expect(page.locator("#chat .bot-row")).to_have_count(1, timeout=20_000)
+    await expect(page.locator("#chat .user-row")).to_contain_text(LONDON)
+    await expect(page.locator("#chat .bot-row details.src").first).to_contain_text("Travel and expenses")
+
+
+async def test_words_appear_while_they_are_written_and_stop_keeps_them(page: Page) -> None:
+    await ask(page, "hello")
+    answer = page.locator("#chat .bot-row").last
+    await expect(answer).to_contain_text("word3", timeout=15_000)
+    assert "the end." not in await answer.inner_text()
+    await page.get_by_role("button", name="Stop").click()
+    await expect(answer).to_contain_text("Stopped.", timeout=10_000)
+    kept = await answer.inner_text()
+    assert "word3" in kept and "the end." not in kept
+    await page.wait_for_timeout(600)
+    assert await answer.inner_text() == kept
+    await ask(page, LONDON)
+    await expect(page.locator("#chat .bot-row").last).to_contain_text("£165", timeout=15_000)
+
+
+async def test_a_suggestion_is_asked_by_a_click(page: Page) -> None:
+    await page.get_by_text("What is the hotel cap in London?").click()
+    await expect(page.locator("#chat .bot-row")).to_contain_text("£165", timeout=15_000)
+    await expect(page.get_by_role("button", name="Send")).to_be_visible()
+
+
+async def test_an_empty_message_is_not_sent(page: Page) -> None:
+    await ask(page, "   ")
+    await page.wait_for_timeout(800)
+    await expect(page.locator("#chat .user-row")).to_have_count(0)
+    await expect(page.locator("#box .submit-button")).to_be_visible()
+
+
+async def test_a_message_too_long_stays_in_the_box(page: Page) -> None:
+    await ask(page, "x" * 30_000)
+    await expect(page.get_by_text("at most 20,000 can be read")).to_be_visible(timeout=10_000)
+    await expect(page.locator("#box textarea")).to_have_value("x" * 30_000)
+    await expect(page.locator("#chat .user-row")).to_have_count(0)
+
+
+async def test_a_new_conversation_is_empty_and_stays_so(page: Page) -> None:
+    await ask(page, LONDON)
+    await expect(page.locator("#chat .bot-row")).to_contain_text("£165", timeout=15_000)
+    await page.get_by_role("button", name="New conversation").click()
+    await expect(page.locator("#chat .bot-row")).to_have_count(0)
+    await page.reload()
+    await expect(page.locator("#box textarea")).to_be_visible(timeout=20_000)
+    await page.wait_for_timeout(800)
+    await expect(page.locator("#chat .bot-row")).to_have_count(0)
+
+
+async def test_another_browser_sees_nothing_of_it(page: Page, browser: Browser, server: Serving) -> None:
+    await ask(page, LONDON)
+    await expect(page.locator("#chat .bot-row")).to_contain_text("£165", timeout=15_000)
+    stranger = await (await browser.new_context()).new_page()
+    await stranger.goto(server.url)
+    await expect(stranger.locator("#box textarea")).to_be_visible(timeout=20_000)
+    await stranger.wait_for_timeout(800)
+    await expect(stranger.locator("#chat .bot-row")).to_have_count(0)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+async def test_nothing_sticks_out_of_the_window(page: Page, width: int, scheme: str) -> None:
+    await page.emulate_media(color_scheme=scheme)
+    await page.set_viewport_size({"width": width, "height": 800})
+    await ask(page, LONDON)
+    await expect(page.locator("#chat .bot-row")).to_contain_text("£165", timeout=15_000)
+    assert await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    box = await page.locator("#box").bounding_box()
+    assert box is not None and box["x"] >= 0 and box["x"] + box["width"] <= width and box["y"] + box["height"] <= 800
