@@ -10,17 +10,13 @@ from functools import cache
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from assistant.conversation.grounding import EVIDENCE
 from assistant.conversation.routes import ROUTES
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
 
 Wire = Mapping[str, Any]
-EVIDENCE = {
-    "supported": "",
-    "partly": "The documents answer this only in part.",
-    "not_in_documents": "The documents do not seem to answer this. These passages come nearest.",
-}
 QUOTED_REASONS = 2
 _CODE = re.compile(r"(```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|`[^`\n]+`)", re.DOTALL)
 _IMAGE = re.compile(r"!\[([^\]]*)\](?:\([^)]*\)?|\[[^\]]*\]?)?")
@@ -63,7 +59,8 @@ class Shown:
         numbers = {each["number"] for each in self.passages}
         turn = self.routed["turn"][:8] if self.routed else "turn"
         parts = [route_card(self.routed, self.retrieved, self.ended) if self.routed else ""]
-        parts += [answer(text, turn, numbers), self._notice(), sources(self.passages, turn, self._cited(numbers))]
+        parts += [self._evidence(), answer(text, turn, numbers), self._notice()]
+        parts.append(sources(self.passages, turn, self._cited(numbers)))
         return "\n\n".join(part for part in parts if part)
 
     @property
@@ -75,10 +72,12 @@ class Shown:
         """The numbers that the answer cites; None while it is still being written."""
         return set(self.checked["cited"]) & numbers if self.checked else None
 
+    def _evidence(self) -> str:
+        said = EVIDENCE[self.retrieved["evidence"]] if self.retrieved else ""
+        return f'<p class="notice evidence">{escape(said)}</p>' if said else ""
+
     def _notice(self) -> str:
         lines = []
-        if self.retrieved and self.retrieved["evidence"] != "supported":
-            lines.append(("evidence", EVIDENCE[self.retrieved["evidence"]]))
         if self.ended and self.ended["type"] == "failed":
             lines.append(("failed", self.ended["message"]))
         elif self.ended and self.ended.get("cut"):

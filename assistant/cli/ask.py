@@ -69,11 +69,14 @@ async def _collect(events: AsyncIterator[dict[str, Any]], quiet: bool) -> list[d
 def _show(event: dict[str, Any], before: list[dict[str, Any]], out: Console) -> None:
     from rich.markup import escape
 
+    from assistant.conversation.grounding import EVIDENCE
     from assistant.conversation.routes import ROUTES
 
     if event["type"] == "routed":
         title = ROUTES[event["route"]].title
         out.print(f"[bold]{title}[/] [dim]{escape('; '.join(event['reasons']))}[/]\n")
+    elif event["type"] == "retrieved" and EVIDENCE[event["evidence"]]:
+        out.print(f"[yellow]{EVIDENCE[event['evidence']]}[/]\n")
     elif event["type"] == "text_delta":
         sys.stdout.write(event["text"])
         sys.stdout.flush()

@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.bench_main_job --documents ../shared/documents/handbook
 
-Prints: pages and passages, ingestion against the embedder alone on the same texts in the same run, questions whose page is
-among the first three sources (by split), seconds until ready, resident memory, latency of a turn.
+Prints: pages and passages, ingestion against the embedder alone on the same texts in the same run, questions whose
+page is among the first three sources (by split), seconds until ready, resident memory, latency of a turn.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ async def ingestion(documents: Path, data: Path) -> None:
         again = time.perf_counter() - began
     row("files, of them failed", f"{report.added + len(report.failed)}, {len(report.failed)}")
     row("passages", report.chunks)
-    row("ingestion rate / the embedder's alone", f"{alone / took:.2f} ({report.chunks / took:.0f}/s, {len(texts) / alone:.0f}/s)")
+    rates = f"({report.chunks / took:.0f}/s, {len(texts) / alone:.0f}/s)"
+    row("ingestion rate / the embedder's alone", f"{alone / took:.2f} {rates}")
     row("the same files again", f"{again:.2f} s")
 
 
