@@ -30,9 +30,7 @@ _DELIMITERS = "\t|;,"
 """The rarer in texts and numbers, the earlier: where two cut the rows alike, the first is meant."""
 
 
-def _document(
-    text: str, label: str | None = None, title: str | None = None, modified: date | None = None
-) -> Document:
+def _document(text: str, label: str | None = None, title: str | None = None, modified: date | None = None) -> Document:
     stated = {"page_label": label, "title": title, "modified": modified.isoformat() if modified else None}
     return Document(text=text, metadata={key: value for key, value in stated.items() if value})
 

@@ -13,14 +13,46 @@ from urllib.parse import unquote, urlsplit
 LONGEST_TITLE = 150
 
 _DATE_FIELDS = [
-    "last_modified", "lastmod", "modified", "last_updated", "updated", "updated_at", "last_update",
-    "last_reviewed", "reviewed", "review_date", "date_modified", "date_updated", "date_reviewed",
-    "date_approved", "approved", "date_published", "published", "publish_date", "effective_date", "date",
-    "created"
+    "last_modified",
+    "lastmod",
+    "modified",
+    "last_updated",
+    "updated",
+    "updated_at",
+    "last_update",
+    "last_reviewed",
+    "reviewed",
+    "review_date",
+    "date_modified",
+    "date_updated",
+    "date_reviewed",
+    "date_approved",
+    "approved",
+    "date_published",
+    "published",
+    "publish_date",
+    "effective_date",
+    "date",
+    "created",
 ]
 _DATE_FORMS = [
-    "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%d.%m.%y", "%m/%d/%Y", "%d/%m/%Y", "%m/%d/%y", "%d-%m-%Y", "%Y-%m",
-    "%B_%d,_%Y", "%b_%d,_%Y", "%B_%d_%Y", "%d_%B_%Y", "%d_%b_%Y", "%d-%b-%Y", "%B_%Y", "%b_%Y"
+    "%Y/%m/%d",
+    "%Y.%m.%d",
+    "%d.%m.%Y",
+    "%d.%m.%y",
+    "%m/%d/%Y",
+    "%d/%m/%Y",
+    "%m/%d/%y",
+    "%d-%m-%Y",
+    "%Y-%m",
+    "%B_%d,_%Y",
+    "%b_%d,_%Y",
+    "%B_%d_%Y",
+    "%d_%B_%Y",
+    "%d_%b_%Y",
+    "%d-%b-%Y",
+    "%B_%Y",
+    "%b_%Y",
 ]
 _ORDINAL = re.compile(r"(?<=\d)(?:st|nd|rd|th)\b|\b(?:at|um|on|of) .*$|\s+\d{1,2}:\d\d.*$", re.IGNORECASE)
 _MAKER = re.compile(r"^Microsoft (?:Word|PowerPoint|Excel) - ", re.IGNORECASE)

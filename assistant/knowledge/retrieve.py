@@ -6,6 +6,7 @@ previous answer are mixed, on the dense and on the BM25 side alike. No language 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ import numpy as np
 from assistant.conversation.turn import Message, Turn
 from assistant.knowledge.documents import Passage
 from assistant.knowledge.embedder import Embedder
-from assistant.knowledge.store import HybridQuery, Index
+from assistant.knowledge.store import Hit, HybridQuery, Index
 from assistant.routing.classifier import Scores
 
 USER_WEIGHT = 0.27
@@ -23,6 +24,7 @@ ANSWER_WEIGHT = 0.12
 DEPENDENT_WORDS = 10
 """A turn of so many words or fewer is taken to lean on its conversation; a longer one less and less."""
 ANSWER_CHARACTERS = 600
+PER_DOCUMENT = 2
 DENSE_BM25 = (1.0, 0.7)
 """Weights of the two rankings, set on development questions (docs/figures.md)."""
 
@@ -70,12 +72,25 @@ class Retriever:
                 vector=mixed.tolist(),
                 terms=terms,
                 collections=turn.collections,
-                limit=self._passages,
+                limit=2 * self._passages,
                 prefetch=self._candidates,
                 weights=DENSE_BM25,
             )
         )
-        return Found(query, tuple(Passage(n, hit.chunk, hit.score, hit.similarity) for n, hit in enumerate(hits, 1)))
+        best = varied(hits)[: self._passages]
+        return Found(query, tuple(Passage(n, hit.chunk, hit.score, hit.similarity) for n, hit in enumerate(best, 1)))
+
+
+def varied(hits: Sequence[Hit]) -> list[Hit]:
+    """The hits in their order, but from the third on of one document after all others: one long page must not crowd
+    out the page next to it."""
+    seen: Counter[tuple[str, str]] = Counter()
+    first, rest = [], []
+    for hit in hits:
+        key = hit.chunk.collection, hit.chunk.document
+        seen[key] += 1
+        (first if seen[key] <= PER_DOCUMENT else rest).append(hit)
+    return first + rest
 
 
 def mix(text: str, history: Sequence[Message], history_turns: int) -> list[tuple[str, float]]:

@@ -6,9 +6,7 @@ import re
 from collections.abc import Callable
 
 
-def replace_spans(
-    text: str, opener: re.Pattern[str], closer: str, put: Callable[[re.Match[str], str], str]
-) -> str:
+def replace_spans(text: str, opener: re.Pattern[str], closer: str, put: Callable[[re.Match[str], str], str]) -> str:
     """Replaces each span from ``opener`` to ``closer`` by what ``put`` makes of its opener and its inside.
 
     ``closer`` is a pattern in which ``{name}`` stands for the opener's first group. The time is linear in the

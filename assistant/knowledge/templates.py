@@ -20,16 +20,67 @@ _TAG = re.compile(
 _UNSEEN = re.compile(r"\{%[-+~]?\s*(comment|stylesheet|javascript|style|schema|css|js)\b[^%{}]*%\}")
 _UNSEEN_END = r"\{%[-+~]?\s*end{name}\s*[-+~]?%\}"
 _NOTE = re.compile(r"\{#(?:(?!\{#).)*?#\}", re.DOTALL)
-_LOGIC = frozenset([
-    "if", "elsif", "elseif", "elif", "else", "unless", "case", "when", "for", "set", "assign", "capture",
-    "extends", "block", "import", "from", "macro", "call", "filter", "with", "include", "render", "layout",
-    "increment", "decrement", "cycle", "tablerow", "break", "continue", "raw", "verbatim", "autoescape",
-    "paginate", "partial", "load", "url", "static", "trans", "blocktrans", "csrf_token", "ref", "relref",
-])
-_SEEN_KEYS = frozenset([
-    "title", "label", "caption", "alt", "text", "heading", "summary", "description", "content", "message",
-    "name",
-])
+_LOGIC = frozenset(
+    [
+        "if",
+        "elsif",
+        "elseif",
+        "elif",
+        "else",
+        "unless",
+        "case",
+        "when",
+        "for",
+        "set",
+        "assign",
+        "capture",
+        "extends",
+        "block",
+        "import",
+        "from",
+        "macro",
+        "call",
+        "filter",
+        "with",
+        "include",
+        "render",
+        "layout",
+        "increment",
+        "decrement",
+        "cycle",
+        "tablerow",
+        "break",
+        "continue",
+        "raw",
+        "verbatim",
+        "autoescape",
+        "paginate",
+        "partial",
+        "load",
+        "url",
+        "static",
+        "trans",
+        "blocktrans",
+        "csrf_token",
+        "ref",
+        "relref",
+    ]
+)
+_SEEN_KEYS = frozenset(
+    [
+        "title",
+        "label",
+        "caption",
+        "alt",
+        "text",
+        "heading",
+        "summary",
+        "description",
+        "content",
+        "message",
+        "name",
+    ]
+)
 _NAME = re.compile(r"/?\s*([\w-]*)(.*)", re.DOTALL)
 _STRING = re.compile(r"""(?:([\w-]+)\s*[=:]\s*)?(?:"([^"]*)"|'([^']*)')""")
 _OPENS_ADDRESS = re.compile(r"""(?:\]\(\s*<?|\]:\s*|=\s*["']?)$""")

@@ -60,7 +60,7 @@ def turn(server: Serving, text: str, route: str | None) -> list[dict[str, object
 def questions(server: Serving) -> None:
     rows = [json.loads(line) for line in QUESTIONS.read_text(encoding="utf-8").splitlines()]
     first: list[float] = []
-    for split in ("dev", "test"):
+    for split in ("dev", "check", "test"):
         asked = [each for each in rows if each["split"] == split and each["pages"]]
         hits = 0
         for each in asked:

@@ -46,9 +46,7 @@ def greedy_pairs(texts: Sequence[str]) -> list[int]:
     return [2 + len(text.split()) + len(re.findall(r"\S\s\S", text)) // 7 for text in texts]
 
 
-def chunks_of(
-    text: str, count: CountTokens = words, most: int = 60, least: int = 10, **fields: Any
-) -> list[Chunk]:
+def chunks_of(text: str, count: CountTokens = words, most: int = 60, least: int = 10, **fields: Any) -> list[Chunk]:
     return split(replace(DOCUMENT, text=text, **fields), "hr", count, most, least)
 
 

@@ -103,5 +103,3 @@ def test_importing_the_readers_is_cheap() -> None:
     code = f"import sys, assistant.knowledge.readers; print([m for m in {heavy.split()} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"
-
-
