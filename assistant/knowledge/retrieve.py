@@ -85,7 +85,8 @@ def varied(hits: Sequence[Hit]) -> list[Hit]:
     """The hits in their order, but from the third on of one document after all others: one long page must not crowd
     out the page next to it."""
     seen: Counter[tuple[str, str]] = Counter()
-    first, rest = [], []
+    first: list[Hit] = []
+    rest: list[Hit] = []
     for hit in hits:
         key = hit.chunk.collection, hit.chunk.document
         seen[key] += 1

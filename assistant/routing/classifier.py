@@ -48,10 +48,11 @@ class Classifier(Protocol):
         """Reads the turn with its conversation."""
 
 
-def inputs(vectors: Vectors, cues: NDArray[np.float32], has_history: bool) -> NDArray[np.float32]:
-    """The row that the regression reads: [3 * 384 + cues]; the middle vector is zero without a conversation."""
-    turn, previous, both = vectors
-    return np.concatenate([turn, previous * has_history, both, cues * CUE_SCALE]).astype(np.float32)
+def inputs(vectors: Vectors, cues: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The row that the regression reads, [3 * 384 + cues], from the vectors of ``features.texts``. Without a
+    conversation there is one vector: it stands for the whole, and the previous answer is zero."""
+    turn, previous, both = vectors if len(vectors) == 3 else (vectors[0], np.zeros_like(vectors[0]), vectors[0])
+    return np.concatenate([turn, previous, both, cues * CUE_SCALE]).astype(np.float32)
 
 
 class LinearClassifier:
@@ -70,7 +71,7 @@ class LinearClassifier:
     async def scores(self, turn: str, history: Sequence[Message]) -> Scores:
         vectors = await self._embedder.embed(features.texts(turn, history))
         found = features.cues(turn, history)
-        row = inputs(vectors, found, bool(history))
+        row = inputs(vectors, found)
         information, voice = 1.0 / (1.0 + np.exp(-(self._weights @ row + self._bias)))
         push = self._weights[0, -len(found) :] * found * CUE_SCALE
         ranked = [(float(push[index]), features.NAMES[index]) for index in np.argsort(-np.abs(push))]

@@ -110,9 +110,12 @@ def previous_answer(history: Sequence[Message]) -> str:
     return next((message.content for message in reversed(history) if message.role == "assistant"), "")
 
 
-def texts(turn: str, history: Sequence[Message]) -> tuple[str, str, str]:
-    """The three texts whose vectors the classifier reads: the turn, the previous answer's end, and both as one."""
+def texts(turn: str, history: Sequence[Message]) -> tuple[str, ...]:
+    """The texts whose vectors the classifier reads: the turn, and within a conversation also the previous answer's
+    end, and both as one."""
     said = turn[:TURN_CHARACTERS]
+    if not history:
+        return (said,)
     previous = previous_answer(history)[-PREVIOUS_CHARACTERS:]
     asked = next((message.content for message in reversed(history) if message.role == "user"), "")
     return said, previous or "-", f"{asked[-160:]} | {previous[-240:]} | {said}"

@@ -43,10 +43,11 @@ def load(files: Sequence[Path]) -> list[Row]:
 
 
 def matrix(rows: Sequence[Row], embedder: FastEmbedder) -> Array:
-    texts = [text for row in rows for text in features.texts(row["turn"], row["history"])]
-    vectors = embedder.embed_now(texts).reshape(len(rows), 3, -1)
-    made = [inputs(vectors[i], features.cues(r["turn"], r["history"]), bool(r["history"])) for i, r in enumerate(rows)]
-    return np.stack(made)
+    texts = [features.texts(row["turn"], row["history"]) for row in rows]
+    ends = np.cumsum([len(each) for each in texts])[:-1]
+    vectors = np.split(embedder.embed_now([text for each in texts for text in each]), ends)
+    cues = [features.cues(row["turn"], row["history"]) for row in rows]
+    return np.stack([inputs(*pair) for pair in zip(vectors, cues, strict=True)])
 
 
 def fit(x: Array, y: NDArray[np.bool_]) -> Any:
