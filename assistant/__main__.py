@@ -18,6 +18,8 @@ app = typer.Typer(
 )
 config_app = typer.Typer(help="Look at the settings.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
+collections_app = typer.Typer(help="The collections of documents.", no_args_is_help=True)
+app.add_typer(collections_app, name="collections")
 
 ConfigOption = Annotated[
     Path | None,
@@ -108,6 +110,24 @@ def config_check(config: ConfigOption = None) -> None:
     from assistant.cli.config import check
 
     check(config)
+
+
+@collections_app.command("list")
+def collections_list(config: ConfigOption = None) -> None:
+    """Show the collections and how many passages each has."""
+    from assistant.cli.collections import show
+
+    show(config)
+
+
+@collections_app.command("remove")
+def collections_remove(
+    name: Annotated[str, typer.Argument(help="The collection to delete.")], config: ConfigOption = None
+) -> None:
+    """Delete a collection from the document base. The files it came from stay."""
+    from assistant.cli.collections import remove
+
+    remove(config, name)
 
 
 def main() -> None:

@@ -119,7 +119,8 @@ def reference() -> str:
         for key, part in parts.items():
             if key not in nested:
                 default = f"`{json.dumps(part['default'], ensure_ascii=False)}`" if "default" in part else ""
-                lines.append(f"| `{key}` | {default} | {part['description']} |\n")
+                meaning = part["description"].replace("*", r"\*")
+                lines.append(f"| `{key}` | {default} | {meaning} |\n")
         for key, part in nested.items():
             lines.append(f"\n## `{key}`\n\n{part['description']}\n")
             walk(key, part)

@@ -1,7 +1,7 @@
 """What settings are made of: sections, names, numbers, URLs that hide their passwords, findings."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Annotated, Any
@@ -22,6 +22,15 @@ MASK = "••••"
 
 Loc = tuple[str | int, ...]
 
+POSTGRES = "postgresql+asyncpg://"
+SQLITE = "sqlite+aiosqlite:///"
+POSTGRES_DRIVER = 'pip install "switchyard[postgres]"'
+
+_BLOCKING_DRIVERS = re.compile(
+    r"|psycopg2(cffi)?|pg8000|pysql(ite|cipher)|pymysql|mysqldb|(mysql|mariadb)connector|pyodbc|pymssql|cx_oracle"
+)
+_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_HOST_NAME = re.compile(rf"\*|(?:\*\.)?{_LABEL}(?:\.{_LABEL})*")
 _URL_PASSWORD = re.compile(r"(\w[\w+.-]*://[^\s:/@?#]*:)\S*@")
 _URL_PARAMETER = re.compile(r"(?i)([?&](?:[\w-]*password|[\w-]*key|[\w-]*token|[\w-]*secret)=)[^&\s#]+")
 
@@ -79,6 +88,19 @@ def findings(*found: Finding) -> PydanticCustomError:
     return PydanticCustomError("findings", "{text}", {"text": text, "findings": found})
 
 
+def unused(section: BaseModel, choice: str, users: Mapping[str, str]) -> Iterator[Finding]:
+    """What is set in `section` though what `choice`, a dotted key of it, is set to does not use it.
+
+    `users` says for each such name what does use it: "fastembed or openai".
+    """
+    key = choice.rpartition(".")[2]
+    chosen = getattr(section, key)
+    for name, used_by in users.items():
+        if getattr(section, name) is not None and chosen not in used_by.split(" or "):
+            predicate = f"is set, but {choice} is {chosen}, which does not use it."
+            yield Finding((name,), predicate, f"Set {key}: {used_by}, or remove it.")
+
+
 def _not_bool(value: Any) -> Any:
     if isinstance(value, bool):
         raise PydanticCustomError("number", "must be a number, not true or false")
@@ -93,10 +115,30 @@ def _web_url(value: str) -> MaskedUrl:
 
 
 def _database_url(value: str) -> MaskedUrl:
-    if not re.match(r"[a-z0-9_]+(\+[a-z0-9_]+)?://", value):
-        fix = "Write for example postgresql+asyncpg://user:password@host/name."
+    scheme = re.match(r"([a-z0-9_]+)(?:\+([a-z0-9_]+))?://", value)
+    if not scheme:
+        fix = f"Write for example {POSTGRES}user:password@host/name; the driver comes with {POSTGRES_DRIVER}."
         raise findings(Finding((), "must be a database URL.", fix))
+    if _BLOCKING_DRIVERS.fullmatch(scheme[2] or ""):
+        postgres = f"Begin it with {POSTGRES}; the driver comes with {POSTGRES_DRIVER}."
+        fixes = {"postgresql": postgres, "postgres": postgres, "sqlite": f"Begin it with {SQLITE} instead."}
+        other = f"Use {POSTGRES}, whose driver comes with {POSTGRES_DRIVER}, or {SQLITE}."
+        raise findings(Finding((), "has a driver that is not asynchronous.", fixes.get(scheme[1], other)))
     return MaskedUrl(value)
+
+
+def _host_name(value: str) -> str:
+    name = value.lower()
+    if _HOST_NAME.fullmatch(name):
+        return name
+    if not name.isascii():
+        fix = "Write the name as browsers send it, in ASCII: xn--…"
+    elif "*" in name:
+        fix = "Write * alone for all names, or first for those below a name: *.example.com."
+    else:
+        fix = "Write the name alone, as in chat.example.com. IP addresses need no entry."
+    predicate = "must be a host name without https://, port or path, got {value}."
+    raise findings(Finding((), predicate, fix, mask_url(value)))
 
 
 def _root_path(value: str) -> str:
@@ -118,6 +160,7 @@ PositiveWhole = Annotated[int, Field(gt=0), BeforeValidator(_not_bool)]
 Temperature = Annotated[float, Field(ge=0, le=2), BeforeValidator(_not_bool)]
 WebUrl = Annotated[str, AfterValidator(_web_url), _masked_json, _write_only]
 DatabaseUrl = Annotated[str, AfterValidator(_database_url), _masked_json, _write_only]
+HostName = Annotated[str, AfterValidator(_host_name)]
 RootPath = Annotated[str, AfterValidator(_root_path)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 AnyCase = BeforeValidator(_lower)

@@ -43,6 +43,7 @@ _SYNTAX = (
     (r"could not find expected ':'", "found a line without ':'", "Write `key: value`."),
     (r"unexpected end of stream", "found no closing quote", "Add the quote that is missing."),
     (r"undefined alias", "found a * that YAML reads as a reference", "Put the value in quotes."),
+    (r"expected alphabetic or numeric character", "found a *, & or % that YAML reads as its own", "Put it in quotes."),
     (r"found another document", "found a second document after ---", "Keep one document."),
     (r"found '<stream end>'", "found the end of the file", "Close the bracket that is open."),
     (r"<block end>, but found '<scalar>'", "found text after a value", "Put the whole value in quotes."),

@@ -11,6 +11,7 @@ from assistant.config_types import (
     AnyCase,
     DatabaseUrl,
     Finding,
+    HostName,
     Name,
     Number,
     PositiveWhole,
@@ -21,6 +22,7 @@ from assistant.config_types import (
     Whole,
     did_you_mean,
     findings,
+    unused,
     with_entry,
     without_unset,
 )
@@ -32,11 +34,17 @@ ENV_PREFIX = "ASSISTANT__"
 
 
 class Server(Section):
-    """Where the pages, the widget and the API are served."""
+    """Where the page and the API are served."""
 
     host: str = Field(default="127.0.0.1", description="Address to listen on; 0.0.0.0 is every network.")
     port: Whole = Field(default=7860, ge=1, le=65535, description="Port to listen on.")
     root_path: RootPath = Field(default="", description="Path prefix behind a proxy: /assistant.")
+    allowed_hosts: list[HostName] = Field(
+        default_factory=list,
+        description="Host names under which browsers may call, besides server.host, loopback names and IP addresses: "
+        'chat.example.com; "*.example.com" for every name below it; "*" for all. Others are refused, so that no page '
+        "of another site can reach this server by pointing a name of its own at it (DNS rebinding).",
+    )
 
 
 class Model(Section):
@@ -62,7 +70,10 @@ class Roles(Section):
     """Which model does what."""
 
     main: str = Field(default=BUILTIN, description="Name of the model that answers from documents.")
-    voice: str = Field(default=BUILTIN, description="Name of the model that speaks in the organisation's voice.")
+    voice: str | None = Field(
+        default=None,
+        description="Name of the model that speaks in the organisation's voice. Without one: main does that too.",
+    )
 
 
 class Voice(Section):
@@ -89,17 +100,22 @@ class Embedder(Section):
     batch_size: Whole | None = Field(
         default=None, ge=1, description="Texts embedded at once. Without a value: 4 here, 64 at an endpoint."
     )
-    dimension: PositiveWhole | None = Field(default=None, description="Length of the vectors, for openai.")
+    dimension: PositiveWhole | None = Field(default=None, description="Length of the vectors; openai needs it.")
     max_tokens: PositiveWhole | None = Field(default=None, description="Longest text it reads, in tokens.")
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
         needed = {"builtin": (), "fastembed": ("model",), "openai": ("model", "dimension")}[self.provider]
         missing = [name for name in needed if getattr(self, name) is None]
+        either = "fastembed or openai"
+        users = {"model": either, "base_url": "openai", "api_key": "openai", "dimension": either, "max_tokens": either}
+        found = list(unused(self, "embedder.provider", users))
         if missing:
             names = " and ".join(f"embedder.{name}" for name in missing)
             fix = f"Add {' and '.join(missing)} below embedder, or set provider: builtin."
-            raise findings(Finding(("provider",), f"is {self.provider}, which needs {names}.", fix))
+            found.append(Finding(("provider",), f"is {self.provider}, which needs {names}.", fix))
+        if found:
+            raise findings(*found)
         return self
 
 
@@ -124,6 +140,8 @@ class Store(Section):
         if self.engine == "server" and self.url is None:
             fix = "Add url: http://localhost:6333 below store, or set engine: embedded."
             raise findings(Finding(("engine",), "is server, which needs store.url.", fix))
+        if found := list(unused(self, "store.engine", {"url": "server", "api_key": "server"})):
+            raise findings(*found)
         return self
 
 
@@ -131,15 +149,16 @@ class Records(Section):
     """Where conversations, feedback and corrections are kept."""
 
     url: DatabaseUrl | None = Field(
-        default=None, description="SQLAlchemy URL with an async driver. Without one: SQLite below data."
+        default=None,
+        description="SQLAlchemy URL with an asynchronous driver: postgresql+asyncpg://user:${DB_PASSWORD}@host/name "
+        'after pip install "switchyard[postgres]", which brings the driver. Without one: SQLite below data.',
     )
 
 
 class Collection(Section):
     """A named set of documents."""
 
-    title: str | None = Field(default=None, description="Name shown to people, if not its own.")
-    description: str | None = Field(default=None, description="What is in it, in a sentence.")
+    title: str | None = Field(default=None, description="Name shown to people.")
     paths: list[Path] = Field(
         default_factory=list,
         description="Files and folders to read. demo: stands for the demo documents that Switchyard ships.",
@@ -147,18 +166,25 @@ class Collection(Section):
 
 
 class Surface(Section):
-    """A place where people chat, with its own policy and words: a portal, a shop widget, an API key."""
+    """A place where people chat, with a policy of its own. Only portal has a page; others are used by the API."""
 
     voice: Literal["always", "on_request", "never"] = Field(
         default="on_request",
         description="When the voice model answers: always, on_request (a turn asks for it) or never.",
     )
     collections: list[str] | None = Field(default=None, description="Collections searched. None: all.")
-    title: str = Field(default="Switchyard", description="Title of the page and of the widget.")
-    greeting: str = Field(default="Hello! What would you like to know?", description="First words of a conversation.")
-    placeholder: str = Field(default="Ask a question", description="Hint in the empty input field.")
-    disclaimer: str | None = Field(default=None, description="Small print below the input field.")
-    suggestions: list[str] = Field(default_factory=list, description="Questions offered at the start.")
+    title: str = Field(default="Switchyard", description="Page of the surface portal: its title.")
+    greeting: str = Field(
+        default="Hello! What would you like to know?",
+        description="Page of the surface portal: first words of a conversation, in Markdown.",
+    )
+    placeholder: str = Field(
+        default="Ask a question", description="Page of the surface portal: hint in the empty field."
+    )
+    disclaimer: str | None = Field(default=None, description="Page of the surface portal: small print below the field.")
+    suggestions: list[str] = Field(
+        default_factory=list, description="Page of the surface portal: questions offered at the start."
+    )
     contact: str | None = Field(default=None, description="Whom to ask when the documents do not say.")
 
 
@@ -236,7 +262,8 @@ class Settings(BaseSettings):
         default_factory=_demo, description="Named sets of documents. Without this key: the demo collection."
     )
     surfaces: dict[Name, Surface] = Field(
-        default_factory=dict, description="Places where people chat, by name. The chat page is portal."
+        default_factory=dict,
+        description="Places where people chat, by name. portal is the chat page; the API can name any of them.",
     )
     router: Router = Router()
     retrieval: Retrieval = Retrieval()
@@ -279,7 +306,7 @@ class Settings(BaseSettings):
         if self.models[BUILTIN].connector != BUILTIN:
             yield Finding(("models", BUILTIN, "connector"), "must stay builtin.", "Give your own model another name.")
         for role, name in (("main", self.roles.main), ("voice", self.roles.voice)):
-            if name not in self.models:
+            if name is not None and name not in self.models:
                 fix = f"{did_you_mean(name, self.models)} The models are: {', '.join(self.models)}.".strip()
                 yield Finding(("roles", role), "names a model that does not exist: {value}.", fix, name)
 

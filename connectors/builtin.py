@@ -18,8 +18,8 @@ NOTE = "No language model is configured: this quotes the documents and writes no
 VOICE_NOTE = "No language model is configured: this is the nearest of the voice examples."
 NO_EXAMPLE_NOTE = "No language model is configured, and no voice example fits this turn."
 NOTHING_FITS = (
-    "I can quote your documents and make small talk, but to write or rework a text I need a language model. "
-    "Whoever runs this assistant can add one in `assistant.yaml`."
+    "That is more than I can do on my own: without a language model I quote your documents and make a little small "
+    "talk. Whoever runs this assistant can add one in `assistant.yaml`."
 )
 MAX_QUOTES = 4
 MAX_CHARACTERS = 900

@@ -17,15 +17,23 @@ from __future__ import annotations
 
 import re
 
-_KEYS = re.compile(r"(?i)(bearer\s+\S+|\b(?:sk|pk|rk)-[a-z0-9_*-]{6,}|(?<=key)[\"']?\s*[=:]\s*[\"']?[^\s\"'`$]{8,})")
+_KEYS = re.compile(
+    r"(?i)(bearer\s+\S+|\b(?:sk|pk|rk)-[a-z0-9_*-]{6,}|"
+    r"(?<=key)[\"']?\s*[=:]\s*[\"']?(?!\[key\])[^\s\"'`$]{8,})"
+)
+_USER = re.compile(r"(?<=://)[^\s/?#\"'<>]+@")
+_PARAMETER = re.compile(
+    r"([?&][\w.\[\]%-]{0,40}?(?:key|token|secret|passw|pwd|signature)[\w.\[\]%-]{0,40}=)[^\s&#\"'<>]+", re.IGNORECASE
+)
 
 
 def redact(text: str, *secrets: str | None) -> str:
-    """``text`` without the given secrets and without anything that looks like a key."""
+    """``text`` without the given secrets, without the user part and the secret parameters of addresses, and without
+    anything that looks like a key."""
     for secret in secrets:
         if secret:
             text = text.replace(secret, "[key]")
-    return _KEYS.sub("[key]", text)
+    return _KEYS.sub("[key]", _PARAMETER.sub(r"\1[key]", _USER.sub("[key]@", text)))
 
 
 class ConnectorError(Exception):

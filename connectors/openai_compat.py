@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 from xml.sax.saxutils import escape, quoteattr
 
@@ -25,6 +27,77 @@ _CONTEXT_WORDS = (
 )
 
 
+class _Server:
+    """One server behind the SDK's client, which is made on first use; an ``http_client`` that was lent stays open.
+
+    ``setting`` is where it is configured, ``sent`` what is sent to it and ``promised`` what it should send back.
+    """
+
+    def __init__(self, spec: ModelSpec, http_client: Any, *, setting: str, sent: str, promised: str) -> None:
+        self.spec = spec
+        self.setting = setting
+        self.sent = sent
+        self.address = errors.redact(str(spec.base_url), spec.api_key)
+        self._promised = promised
+        self._http_client = http_client
+        self._client: openai.AsyncOpenAI | None = None
+
+    def connect(self) -> openai.AsyncOpenAI:
+        """The SDK's client."""
+        if self._client is None:
+            import openai
+
+            self._client = openai.AsyncOpenAI(
+                api_key=self.spec.api_key or "none",
+                base_url=self.spec.base_url,
+                timeout=self.spec.timeout,
+                max_retries=1,
+                http_client=self._http_client,
+            )
+        return self._client
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Raise one of our errors for whatever goes wrong inside."""
+        import httpx2
+        import openai
+
+        name = self.spec.name
+        try:
+            yield
+        except openai.OpenAIError as error:
+            raise self._mapped(error) from error
+        except httpx2.InvalidURL as error:
+            raise errors.ConfigurationError(
+                f"{self.setting}.base_url is not an address: write it like http://host:8000/v1"
+            ) from error
+        except httpx2.TimeoutException as error:
+            raise errors.TimedOut(f"{name} sent nothing for {self.spec.timeout:g} seconds") from error
+        except httpx2.HTTPError as error:
+            raise errors.Unavailable(f"{name}: the connection broke off ({type(error).__name__})") from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise errors.ProtocolError(f"{name} sent something that is not {self._promised}") from error
+
+    def _mapped(self, error: openai.OpenAIError) -> errors.ConnectorError:
+        import openai
+
+        name, secret = self.spec.name, self.spec.api_key
+        said = errors.redact(str(getattr(error, "message", "") or error), secret)[:300]
+        if isinstance(error, openai.APITimeoutError):
+            return errors.TimedOut(f"{name} sent nothing for {self.spec.timeout:g} seconds")
+        if isinstance(error, openai.APIConnectionError):
+            return errors.Unavailable(f"{name} cannot be reached at {self.address}. Is the server running?")
+        if isinstance(error, openai.APIStatusError):
+            return _from_status(self, error, said)
+        return errors.ProtocolError(f"{name}: {said}")
+
+    async def aclose(self) -> None:
+        """Close the client; the next call makes another."""
+        client, self._client = self._client, None
+        if client is not None and self._http_client is None:
+            await client.close()
+
+
 class OpenAICompatModel(ChatModel):
     """One model of one server. The client is made on first use; ``http_client`` replaces its transport in tests."""
 
@@ -39,8 +112,13 @@ class OpenAICompatModel(ChatModel):
             )
         self.name = spec.name
         self._spec = spec
-        self._http_client = http_client
-        self._client: openai.AsyncOpenAI | None = None
+        self._server = _Server(
+            spec,
+            http_client,
+            setting=f"models.{spec.name}",
+            sent="the conversation and its sources do",
+            promised="a chat completion",
+        )
 
     @classmethod
     def from_spec(cls, spec: ModelSpec, resources: Resources) -> OpenAICompatModel:
@@ -49,23 +127,10 @@ class OpenAICompatModel(ChatModel):
 
     def connect(self) -> openai.AsyncOpenAI:
         """The SDK's client, made on first use."""
-        if self._client is None:
-            import openai
-
-            self._client = openai.AsyncOpenAI(
-                api_key=self._spec.api_key or "none",
-                base_url=self._spec.base_url,
-                timeout=self._spec.timeout,
-                max_retries=1,
-                http_client=self._http_client,
-            )
-        return self._client
+        return self._server.connect()
 
     async def stream(self, request: ChatRequest) -> AsyncIterator[Delta]:
-        import httpx2
-        import openai
-
-        try:
+        with self._server.explained():
             chunks: Any = await self.connect().chat.completions.create(**self._arguments(request))
             async with chunks:
                 finished = False
@@ -75,14 +140,6 @@ class OpenAICompatModel(ChatModel):
                     yield delta
             if not finished:
                 raise errors.ProtocolError(f"{self.name}: the stream ended before the answer did")
-        except openai.OpenAIError as error:
-            raise self.mapped(error) from error
-        except httpx2.TimeoutException as error:
-            raise errors.TimedOut(f"{self.name} sent nothing for {self._spec.timeout:g} seconds") from error
-        except httpx2.HTTPError as error:
-            raise errors.Unavailable(f"{self.name}: the connection broke off ({type(error).__name__})") from error
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise errors.ProtocolError(f"{self.name} sent something that is not a chat completion") from error
 
     def _arguments(self, request: ChatRequest) -> dict[str, Any]:
         spec = self._spec
@@ -103,33 +160,46 @@ class OpenAICompatModel(ChatModel):
             arguments["extra_body"] = dict(spec.options)
         return arguments
 
-    def mapped(self, error: openai.OpenAIError) -> errors.ConnectorError:
-        """The SDK's error as one of ours."""
-        import openai
+    async def aclose(self) -> None:
+        await self._server.aclose()
 
-        name, secret = self.name, self._spec.api_key
-        said = errors.redact(str(getattr(error, "message", "") or error), secret)[:300]
-        if isinstance(error, openai.APITimeoutError):
-            return errors.TimedOut(f"{name} sent nothing for {self._spec.timeout:g} seconds")
-        if isinstance(error, openai.APIConnectionError):
-            return errors.Unavailable(f"{name} cannot be reached at {self._spec.base_url}. Is the server running?")
-        if isinstance(error, openai.APIStatusError):
-            return _from_status(name, error, said, self._spec)
-        return errors.ProtocolError(f"{name}: {said}")
+
+class OpenAIEmbeddings:
+    """One embedding model of one server, over one client for its life; ``http_client`` is lent and stays open."""
+
+    def __init__(self, spec: ModelSpec, http_client: Any = None) -> None:
+        if not spec.model:
+            raise errors.ConfigurationError(f"{spec.name} names no model: add `model:`")
+        self._model = spec.model
+        spec = replace(spec, base_url=spec.base_url or "https://api.openai.com/v1")
+        self._server = _Server(
+            spec, http_client, setting=spec.name, sent="a text does", promised="one vector for each text"
+        )
+
+    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        """One vector a text, in the order of the texts, from one request. Raises ConnectorError."""
+        with self._server.explained():
+            found = await self._server.connect().embeddings.create(
+                model=self._model, input=list(texts), encoding_format="float"
+            )
+            rows = [row.embedding for row in sorted(found.data, key=lambda row: row.index)]
+            if len(rows) != len(texts) or len({len(row) for row in rows}) > 1:
+                raise ValueError("rows are missing or of different lengths")
+        return rows
 
     async def aclose(self) -> None:
-        if self._client is not None:
-            await self._client.close()
-            self._client = None
+        """Close the client; the next call makes another."""
+        await self._server.aclose()
 
 
-def _from_status(name: str, error: openai.APIStatusError, said: str, spec: ModelSpec) -> errors.ConnectorError:
+def _from_status(server: _Server, error: openai.APIStatusError, said: str) -> errors.ConnectorError:
+    name, model = server.spec.name, server.spec.model
     status, code = error.status_code, str(getattr(error, "code", "") or "")
     lowered = said.lower()
     if status in (401, 403):
         return errors.AuthenticationFailed(
-            f"{name}: the provider refuses the API key for model '{spec.model}' (HTTP {status}). "
-            f"Check models.{name}.api_key"
+            f"{name}: the provider refuses the API key for model '{model}' (HTTP {status}). "
+            f"Check {server.setting}.api_key"
         )
     if status == 429 and code == "insufficient_quota":
         return errors.QuotaExceeded(f"{name}: the account has no credit left. Check the provider's billing page")
@@ -138,11 +208,15 @@ def _from_status(name: str, error: openai.APIStatusError, said: str, spec: Model
         seconds = float(wait) if wait.replace(".", "", 1).isdigit() else None
         return errors.RateLimited(f"{name} asks for a pause; try again in a moment", retry_after=seconds)
     if code in _CONTEXT_CODES or any(word in lowered for word in _CONTEXT_WORDS):
-        return errors.ContextTooLong(f"{name}: the conversation and its sources do not fit model '{spec.model}'")
+        return errors.ContextTooLong(f"{name}: {server.sent} not fit model '{model}'")
     if code == "content_filter":
         return errors.ContentFiltered(f"{name}: the provider's content filter stopped this turn")
     if status == 404:
-        return errors.ConfigurationError(f"{name}: the server has no model '{spec.model}'. Check models.{name}.model")
+        return errors.ConfigurationError(
+            f"{name}: {server.address} knows no such model or no such path (HTTP 404). Either there is no model "
+            f"'{model}' (check {server.setting}.model), or the address is not that of the API, which on most servers "
+            f"ends in /v1 (check {server.setting}.base_url)"
+        )
     if status >= 500:
         return errors.Unavailable(f"{name}: the provider is down or overloaded (HTTP {status})")
     return errors.BadRequest(f"{name} did not accept the request (HTTP {status}): {said}")
@@ -165,23 +239,6 @@ def _delta(chunk: ChatCompletionChunk) -> Delta:
 def _message(message: ChatMessage) -> dict[str, str]:
     pieces = [render_document(part) if isinstance(part, DocumentPart) else part.text for part in message.parts]
     return {"role": message.role, "content": "\n\n".join(pieces)}
-
-
-async def embeddings(
-    model: str, texts: Sequence[str], *, base_url: str | None, api_key: str | None, http_client: Any = None
-) -> list[list[float]]:
-    """One vector a text from an OpenAI-compatible ``/embeddings`` endpoint, in order. Raises ConnectorError."""
-    import openai
-
-    spec = ModelSpec("embedder", model=model, base_url=base_url or "https://api.openai.com/v1", api_key=api_key)
-    connector = OpenAICompatModel(spec, http_client=http_client)
-    try:
-        found = await connector.connect().embeddings.create(model=model, input=list(texts), encoding_format="float")
-        return [row.embedding for row in sorted(found.data, key=lambda row: row.index)]
-    except openai.OpenAIError as error:
-        raise connector.mapped(error) from error
-    finally:
-        await connector.aclose()
 
 
 def render_document(part: DocumentPart) -> str:

@@ -124,6 +124,23 @@ surfaces: {portal: {suggestions: ['${L}']}}
     assert (got.models["gpt"].api_key, got.models["gpt"].max_tokens) == (None, None)
 
 
+def test_what_is_used_may_be_set(read: Read) -> None:
+    text = """
+server: {allowed_hosts: [Chat.Example.com, "*.my_shop.example", localhost, "*"]}
+models: {fern: {connector: ollama}}
+roles: {voice: fern}
+embedder: {provider: fastembed, model: m, dimension: 8, max_tokens: 9}
+store: {engine: server, url: "http://q", api_key: k}
+records: {url: "postgresql+psycopg://host/name"}
+"""
+    got = read(text).settings
+    assert got.server.allowed_hosts == ["chat.example.com", "*.my_shop.example", "localhost", "*"]
+    assert (got.roles.main, got.roles.voice, Settings().roles.voice) == ("builtin", "fern", None)
+    assert read("embedder: {provider: openai, model: m, dimension: 8, base_url: 'http://h', api_key: k}")
+    assert read("embedder: {model: , api_key: '${K:-}'}\nstore: {url: '${U:-}', api_key: ''}\nroles: {voice: }")
+    assert read(ASSISTANT__SERVER__ALLOWED_HOSTS='["a"]').settings.server.allowed_hosts == ["a"]
+
+
 def test_relative_paths_count_from_the_folder_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "etc").mkdir()
@@ -145,9 +162,9 @@ models:
       extra: ${{PLANTED}}
       stop: [end, "${{PLANTED}}"]
       of: [{{token: {SECRET}}}]
-embedder: {{api_key: "${{PLANTED}}"}}
-store: {{api_key: "${{PLANTED:-{SECRET}}}"}}
-records: {{url: "postgresql://ada:pa/ss@{SECRET}@host/db"}}
+embedder: {{provider: openai, model: m, dimension: 8, api_key: "${{PLANTED}}"}}
+store: {{engine: server, url: "http://q", api_key: "${{PLANTED:-{SECRET}}}"}}
+records: {{url: "postgresql+asyncpg://ada:pa/ss@{SECRET}@host/db"}}
 """
 
 
@@ -164,7 +181,7 @@ def test_a_secret_shows_nowhere_but_where_it_is_used(read: Read) -> None:
     assert not [text for text in shown if SECRET in text]
     assert rows["models.gpt.api_key"] == rows["embedder.api_key"] == rows["models.two.api_key"] == "••••"
     assert rows["models.gpt.base_url"] == "http://ada:••••@host/v1?api_key=••••"
-    assert rows["records.url"] == "postgresql://ada:••••@host/db"
+    assert rows["records.url"] == "postgresql+asyncpg://ada:••••@host/db"
     assert (rows["models.gpt.options.seed"], rows["models.gpt.options.extra"]) == ("7", "••••")
     assert (rows["models.builtin.api_key"], rows["models.gpt.options.of"]) == (
         "not set",

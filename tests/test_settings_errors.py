@@ -47,7 +47,8 @@ BAD_FILES = [
     ("router: {missed_lookup: 1}", "assistant.yaml:1: router.missed_lookup is not a setting. Did you mean router.costs.missed_lookup?"),
     ("surprise: 1", f"assistant.yaml:1: surprise is not a setting. The settings here are: {TOP}."),
     ("_env_file: x", f"assistant.yaml:1: _env_file is not a setting. The settings here are: {TOP}."),
-    ("server:\n  7: 1", "assistant.yaml:2: server.7 is not a setting. The settings here are: host, port, root_path."),
+    ("server:\n  7: 1", "assistant.yaml:2: server.7 is not a setting. The settings here are: host, port, root_path, allowed_hosts."),
+    ("collections: {hr: {description: x}}", "assistant.yaml:1: collections.hr.description is not a setting. The settings here are: title, paths."),
     # values of the wrong kind
     ("server:\n  port: abc", "assistant.yaml:2: server.port must be a whole number from 1 to 65535, got 'abc'. The default is 7860."),
     ("server: {port: true}", "assistant.yaml:1: server.port must be a whole number from 1 to 65535, got true. The default is 7860."),
@@ -65,16 +66,41 @@ BAD_FILES = [
     ("models: []", "assistant.yaml:1: models must be a section, got a list. Write it on indented lines below the key, each `key: value`."),
     ("models:\n  GPT 4: {}", "assistant.yaml:2: models.GPT 4 has a name that cannot be used. Use up to 64 lower-case letters, digits, - and _, for example gpt-4."),
     ("models: {gpt: {base_url: localhost}}", "assistant.yaml:1: models.gpt.base_url must start with http:// or https:// and a host. Write for example http://localhost:8000."),
-    ("records: {url: db}", "assistant.yaml:1: records.url must be a database URL. Write for example postgresql+asyncpg://user:password@host/name."),
+    ("records: {url: db}", 'assistant.yaml:1: records.url must be a database URL. Write for example postgresql+asyncpg://user:password@host/name; the driver comes with pip install "switchyard[postgres]".'),
+    ("records: {url: 'postgresql://ada:p@h/n'}", 'assistant.yaml:1: records.url has a driver that is not asynchronous. Begin it with postgresql+asyncpg://; the driver comes with pip install "switchyard[postgres]".'),
+    ("records: {url: 'postgres://h/n'}", 'assistant.yaml:1: records.url has a driver that is not asynchronous. Begin it with postgresql+asyncpg://; the driver comes with pip install "switchyard[postgres]".'),
+    ("records: {url: 'postgresql+psycopg2://h/n'}", 'assistant.yaml:1: records.url has a driver that is not asynchronous. Begin it with postgresql+asyncpg://; the driver comes with pip install "switchyard[postgres]".'),
+    ("records: {url: 'sqlite:///r.db'}", "assistant.yaml:1: records.url has a driver that is not asynchronous. Begin it with sqlite+aiosqlite:/// instead."),
+    ("records: {url: 'mysql://h/n'}", 'assistant.yaml:1: records.url has a driver that is not asynchronous. Use postgresql+asyncpg://, whose driver comes with pip install "switchyard[postgres]", or sqlite+aiosqlite:///.'),
+    ("server: {allowed_hosts: ['https://x']}", "assistant.yaml:1: server.allowed_hosts[0] must be a host name without https://, port or path, got 'https://x'. Write the name alone, as in chat.example.com. IP addresses need no entry."),
+    ("server: {allowed_hosts: ['x:7860']}", "assistant.yaml:1: server.allowed_hosts[0] must be a host name without https://, port or path, got 'x:7860'. Write the name alone, as in chat.example.com. IP addresses need no entry."),
+    ("server: {allowed_hosts: ['x/chat']}", "assistant.yaml:1: server.allowed_hosts[0] must be a host name without https://, port or path, got 'x/chat'. Write the name alone, as in chat.example.com. IP addresses need no entry."),
+    ("server: {allowed_hosts: ['::1']}", "assistant.yaml:1: server.allowed_hosts[0] must be a host name without https://, port or path, got '::1'. Write the name alone, as in chat.example.com. IP addresses need no entry."),
+    ("server: {allowed_hosts: ['']}", "assistant.yaml:1: server.allowed_hosts[0] must be a host name without https://, port or path, got ''. Write the name alone, as in chat.example.com. IP addresses need no entry."),
+    ("server: {allowed_hosts: ['x.*']}", "assistant.yaml:1: server.allowed_hosts[0] must be a host name without https://, port or path, got 'x.*'. Write * alone for all names, or first for those below a name: *.example.com."),
+    ("server: {allowed_hosts: ['*x']}", "assistant.yaml:1: server.allowed_hosts[0] must be a host name without https://, port or path, got '*x'. Write * alone for all names, or first for those below a name: *.example.com."),
+    ("server: {allowed_hosts: ['ü.example']}", "assistant.yaml:1: server.allowed_hosts[0] must be a host name without https://, port or path, got 'ü.example'. Write the name as browsers send it, in ASCII: xn--…"),
+    ("server: {allowed_hosts: [a, 'https://${P}']}", "assistant.yaml:1: server.allowed_hosts[1] must be a host name without https://, port or path, got the value of ${P}. Write the name alone, as in chat.example.com. IP addresses need no entry."),
+    ("server: {allowed_hosts: ['https://ada:p@x']}", "assistant.yaml:1: server.allowed_hosts[0] must be a host name without https://, port or path, got 'https://ada:••••@x'. Write the name alone, as in chat.example.com. IP addresses need no entry."),
     ("server: {root_path: chat}", "assistant.yaml:1: server.root_path must start with a slash. Write for example /assistant."),
     # values that do not go together
     ("models: {gpt: }\nroles:\n  main: gtp", "assistant.yaml:3: roles.main names a model that does not exist: 'gtp'. Did you mean gpt? The models are: gpt, builtin."),
+    ("models: {gpt: }\nroles:\n  voice: gtp", "assistant.yaml:3: roles.voice names a model that does not exist: 'gtp'. Did you mean gpt? The models are: gpt, builtin."),
     ("models:\n  builtin:\n    connector: openai", "assistant.yaml:3: models.builtin.connector must stay builtin. Give your own model another name."),
     ("surfaces:\n  portal:\n    collections:\n      - dmo", "assistant.yaml:4: surfaces.portal.collections[0] names a collection that does not exist: 'dmo'. Did you mean demo? The collections are: demo."),
     ("surfaces: {portal: {collections: [demo, demo]}}", "assistant.yaml:1: surfaces.portal.collections[1] names 'demo' a second time. Remove one of the two."),
     ("collections: {hr: {paths: [a, a]}}", "assistant.yaml:1: collections.hr.paths[1] names 'a' a second time. Remove one of the two."),
     ("store:\n  engine: server", "assistant.yaml:2: store.engine is server, which needs store.url. Add url: http://localhost:6333 below store, or set engine: embedded."),
     ("embedder: {provider: openai}", "assistant.yaml:1: embedder.provider is openai, which needs embedder.model and embedder.dimension. Add model and dimension below embedder, or set provider: builtin."),
+    ("embedder:\n  model: m", "assistant.yaml:2: embedder.model is set, but embedder.provider is builtin, which does not use it. Set provider: fastembed or openai, or remove it."),
+    ("embedder:\n  base_url: http://h", "assistant.yaml:2: embedder.base_url is set, but embedder.provider is builtin, which does not use it. Set provider: openai, or remove it."),
+    ("embedder:\n  api_key: k", "assistant.yaml:2: embedder.api_key is set, but embedder.provider is builtin, which does not use it. Set provider: openai, or remove it."),
+    ("embedder:\n  dimension: 8", "assistant.yaml:2: embedder.dimension is set, but embedder.provider is builtin, which does not use it. Set provider: fastembed or openai, or remove it."),
+    ("embedder:\n  max_tokens: 8", "assistant.yaml:2: embedder.max_tokens is set, but embedder.provider is builtin, which does not use it. Set provider: fastembed or openai, or remove it."),
+    ("embedder:\n  provider: fastembed\n  model: m\n  base_url: http://h", "assistant.yaml:4: embedder.base_url is set, but embedder.provider is fastembed, which does not use it. Set provider: openai, or remove it."),
+    ("embedder:\n  provider: fastembed\n  model: m\n  api_key: k", "assistant.yaml:4: embedder.api_key is set, but embedder.provider is fastembed, which does not use it. Set provider: openai, or remove it."),
+    ("store: {url: 'http://q'}", "assistant.yaml:1: store.url is set, but store.engine is embedded, which does not use it. Set engine: server, or remove it."),
+    ("store: {api_key: 'k'}", "assistant.yaml:1: store.api_key is set, but store.engine is embedded, which does not use it. Set engine: server, or remove it."),
     ("retrieval: {candidates: 3}", "assistant.yaml:1: retrieval.candidates is 3, fewer than retrieval.passages (6). Write 6 or more."),
     # references
     ("\nmodels: {gpt: {api_key: '${NOPE}'}}", "assistant.yaml:2: models.gpt.api_key needs the environment variable NOPE, which is not set. Set it (export NOPE=…), or write ${NOPE:-default}."),
@@ -89,6 +115,7 @@ BAD_FILES = [
     ("data: [x", "assistant.yaml:1: this is not valid YAML: found no ',' or ']' at column 9. Close the bracket, or put the value in quotes."),
     ("data: @x", "assistant.yaml:1: this is not valid YAML: found '@' at the start of a value at column 7. Put the value in quotes."),
     ("data: *x", "assistant.yaml:1: this is not valid YAML: found a * that YAML reads as a reference at column 7. Put the value in quotes."),
+    ("server:\n  allowed_hosts:\n    - *.example.com", "assistant.yaml:3: this is not valid YAML: found a *, & or % that YAML reads as its own at column 8. Put it in quotes."),
     ("data: !x y", "assistant.yaml:1: data has a YAML tag (!), which means nothing here. Put the value in quotes."),
     ("a: 1\n---\nb: 1", "assistant.yaml:2: this is not valid YAML: found a second document after --- at column 1. Keep one document."),
     ("data: a\n\n\x00", "assistant.yaml:3: this is not valid YAML: found the control character 0x00. Remove it."),
@@ -135,6 +162,13 @@ def test_all_problems_are_told_at_once_in_the_order_of_the_file(read: Read) -> N
     ]  # fmt: skip
 
 
+def test_every_setting_that_is_not_used_is_told(read: Read) -> None:
+    text = "embedder:\n  provider: fastembed\n  base_url: http://h\n  api_key: k\nstore:\n  url: http://q\n  api_key: k"
+    assert [line.split(" ")[1] for line in problems(read, text)] == [
+        "embedder.provider", "embedder.base_url", "embedder.api_key", "store.url", "store.api_key",
+    ]  # fmt: skip
+
+
 def test_a_file_that_cannot_be_read_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def message(path: Path, **environ: str) -> str:
         with pytest.raises(ConfigError) as caught:
@@ -173,6 +207,11 @@ def test_a_file_that_cannot_be_read_says_what_to_do(tmp_path: Path, monkeypatch:
         f"server: {{port: '${{NOPE:-{SECRET}}}'}}",
         f"server: {{port: 'http://ada:{SECRET}@host'}}",
         "surfaces: {portal: {collections: ['${PLANTED}']}}",
+        "server: {allowed_hosts: ['https://${PLANTED}']}",
+        f"server: {{allowed_hosts: ['https://ada:{SECRET}@host']}}",
+        f"records: {{url: 'postgresql://ada:{SECRET}@host/name'}}",
+        f"embedder: {{api_key: {SECRET}, base_url: 'http://ada:{SECRET}@host'}}",
+        f"store: {{api_key: {SECRET}, url: 'http://ada:{SECRET}@host'}}",
     ],
 )
 def test_a_secret_shows_in_no_error(read: Read, text: str) -> None:

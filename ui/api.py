@@ -14,13 +14,15 @@ from fastapi import FastAPI, Header, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.staticfiles import StaticFiles
 
 from assistant.app import VERSION, Assistant
 from assistant.conversation.service import TurnRejected
 from assistant.conversation.wire import encode
-from assistant.knowledge.ingest import NothingToIngest, Progress, sources
+from assistant.knowledge.ingest import NothingToIngest, Progress
 from assistant.knowledge.store import StoreError
+from assistant.records.repository import RecordsError
 from ui.encode import sse
 from ui.security import Harden
 
@@ -59,7 +61,13 @@ def create_app(assistant: Assistant, token: str) -> FastAPI:
     app = FastAPI(title="Switchyard", version=VERSION, docs_url=None, redoc_url=None, openapi_url=None)
     app.add_exception_handler(TurnRejected, _rejected)
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(StarletteHTTPException, _refused)
+    app.add_exception_handler(RecordsError, _broken)
+    app.add_exception_handler(StoreError, _broken)
+
+    def _check_token(authorization: str) -> None:
+        if not hmac.compare_digest(authorization.encode(), f"Bearer {token}".encode()):
+            raise HTTPException(401, "This needs the token in server.json in the data folder.")
 
     @app.get("/healthz")
     async def healthz() -> dict[str, Any]:
@@ -92,17 +100,34 @@ def create_app(assistant: Assistant, token: str) -> FastAPI:
     @app.post("/api/ingest")
     async def ingest(body: IngestBody, authorization: Annotated[str, Header()] = "") -> StreamingResponse:
         """For commands on this machine: ingest, as server-sent events progress, then report or failed."""
-        if not hmac.compare_digest(authorization.encode(), f"Bearer {token}".encode()):
-            raise HTTPException(401, "This needs the token in server.json in the data folder.")
+        _check_token(authorization)
         try:
-            sources(body.paths)
+            await assistant.find(body.paths, body.collection)
         except NothingToIngest as error:
             raise HTTPException(422, str(error)) from error
         return StreamingResponse(_ingest(assistant, body), media_type="text/event-stream", headers=STREAM)
 
+    @app.get("/api/collections")
+    async def collections(authorization: Annotated[str, Header()] = "") -> dict[str, Any]:
+        """For commands on this machine: every collection with its number of passages."""
+        _check_token(authorization)
+        return {"collections": dict(await assistant.index.collections())}
+
+    @app.delete("/api/collections/{name}")
+    async def remove(name: str, authorization: Annotated[str, Header()] = "") -> dict[str, Any]:
+        """For commands on this machine: delete a collection."""
+        _check_token(authorization)
+        return {"removed": await assistant.remove(name)}
+
+    @app.api_route("/api/{rest:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)
+    async def nothing(rest: str) -> JSONResponse:
+        """Before the page, which would answer in a shape of its own."""
+        return _error(404, "not_found", "There is nothing at this address and method.")
+
     app.mount("/switchyard", StaticFiles(directory=STATIC))
     with_page = _mount_page(app, assistant)
-    with_page.add_middleware(Harden, head='<script src="switchyard/chat.js"></script>')
+    hosts = [assistant.settings.server.host, *assistant.settings.server.allowed_hosts]
+    with_page.add_middleware(Harden, head='<script src="switchyard/chat.js"></script>', hosts=hosts)
     return with_page
 
 
@@ -116,6 +141,7 @@ def _mount_page(app: FastAPI, assistant: Assistant) -> FastAPI:
         placeholder=surface.placeholder,
         disclaimer=surface.disclaimer,
         suggestions=tuple(surface.suggestions),
+        collections={name: each.title or name for name, each in assistant.settings.collections.items()},
     )
     return chat_page.mount(app, assistant.service, assistant.records, "portal", look)
 
@@ -156,9 +182,15 @@ async def _invalid(_: Request, error: Exception) -> JSONResponse:
 
 
 async def _refused(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)
+    assert isinstance(error, StarletteHTTPException)
     return _error(error.status_code, "refused", str(error.detail))
 
 
+async def _broken(_: Request, error: Exception) -> JSONResponse:
+    log.error("a request failed: %s", error)
+    return _error(503, "unavailable", "The records or the documents cannot be used right now. It has been logged.")
+
+
 def _error(status: int, code: str, message: str) -> JSONResponse:
-    return JSONResponse({"error": {"code": code, "message": message}}, status)
+    sendable = message.encode("utf-8", "replace").decode()
+    return JSONResponse({"error": {"code": code, "message": sendable}}, status)

@@ -5,9 +5,10 @@ The browser keeps who it is and which conversation is open; what was said is rea
 
 from __future__ import annotations
 
+import logging
 import os
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +20,12 @@ import gradio as gr
 from fastapi import FastAPI
 
 from assistant.conversation.service import ChatService, TurnRejected, new_person
+from assistant.conversation.turn import Turn
 from assistant.conversation.wire import encode
 from assistant.records.repository import Repository, StoredTurn
-from ui.encode import Shown
+from ui.encode import Shown, said
 
+log = logging.getLogger(__name__)
 STATIC = Path(__file__).parent / "static"
 CSS = STATIC / "chat.css"
 REFRESH = 0.1
@@ -35,13 +38,14 @@ Messages = list[dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a surface's page says before anybody has said anything."""
+    """What a surface's page says before anybody has said anything; ``collections`` maps names to titles."""
 
     title: str
     greeting: str
     placeholder: str
     disclaimer: str | None
     suggestions: tuple[str, ...]
+    collections: Mapping[str, str]
 
 
 class ChatPage:
@@ -59,47 +63,46 @@ class ChatPage:
         if not conversation or await self._records.surface_of(conversation, person) is None:
             return [person, ""], []
         await self._service.settled(conversation)
-        turns = await self._records.turns(conversation)
-        return [person, conversation], [message for turn in turns[-SHOWN_TURNS:] for message in _stored(turn)]
-
-    def begin(self, text: str, shown: Messages | None) -> tuple[Any, Messages]:
-        """At once: the message moves from the box into the conversation, and the box turns to stopping."""
-        if not text.strip():
-            return _box(), shown or []
-        return _busy(), [*(shown or []), {"role": "user", "content": text}]
-
-    def suggest(self, shown: Messages | None, data: gr.SelectData) -> tuple[Any, Messages, str]:
-        """A suggested question counts as typed and sent."""
-        text = str(data.value["text"])
-        return *self.begin(text, shown), text
+        return [person, conversation], await self._said_so_far(conversation)
 
     async def respond(
-        self, text: str, shown: Messages, kept: list[str] | None
-    ) -> AsyncGenerator[tuple[Any, Messages | Any, list[str]]]:
-        """The answer as it comes: box, messages, what the browser keeps."""
+        self, text: str, kept: list[str] | None
+    ) -> AsyncGenerator[tuple[Any, Messages | Any, list[str] | Any]]:
+        """From the message in the box to the finished answer: box, messages, what the browser keeps. Whatever goes
+        wrong, the text comes back into the box."""
         if not text.strip():
+            yield gr.skip(), gr.skip(), gr.skip()
             return
         person, conversation = _known(kept)
+        earlier: Messages = []
         try:
+            earlier = await self._said_so_far(conversation) if conversation else []
             turn = await self._service.prepare(
                 text, person=person, conversation=conversation or None, surface=self._surface
             )
+            kept = [person, turn.conversation]
+            shown = [*earlier, _user(text)]
+            yield _busy(), shown, kept
+            async with aclosing(self._stream(turn)) as answers:
+                async for answer in answers:
+                    yield gr.skip(), [*shown, answer], kept
+            yield _box(), gr.skip(), kept
         except TurnRejected as refused:
             gr.Warning(str(refused), title="Not sent")
-            yield _box(text), shown[:-1], [person, conversation]
-            return
-        kept = [person, turn.conversation]
-        answer, message, last = Shown(), {"role": "assistant", "content": ""}, 0.0
-        yield gr.skip(), gr.skip(), kept
-        async with aclosing(self._service.run(turn)) as events:
-            async for event in events:
-                answer.take(encode(event))
-                if time.monotonic() - last >= REFRESH:
-                    last = time.monotonic()
-                    message["content"] = answer.markdown()
-                    yield gr.skip(), [*shown, message], kept
-        message["content"] = answer.markdown()
-        yield _box(), [*shown, message], kept
+            yield _give_back(text), earlier, [person, conversation]
+        except Exception:
+            # The last resort: the page must not be left waiting, whatever happened behind it.
+            log.exception("the page could not answer")
+            gr.Warning("Something went wrong here and was logged. Please try again.", title="Not sent")
+            yield _give_back(text), earlier, [person, conversation]
+
+    async def suggest(
+        self, kept: list[str] | None, data: gr.SelectData
+    ) -> AsyncGenerator[tuple[Any, Messages | Any, list[str] | Any]]:
+        """A suggested question counts as typed and sent."""
+        async with aclosing(self.respond(str(data.value["text"]), kept)) as steps:
+            async for step in steps:
+                yield step
 
     async def stopped(self, kept: list[str] | None) -> tuple[Any, Messages]:
         """After a stop: what was recorded of the turn, and the box back."""
@@ -107,16 +110,47 @@ class ChatPage:
 
     def new(self, kept: list[str] | None) -> tuple[list[str], Messages, Any]:
         """A fresh conversation for the same person."""
-        return [_known(kept)[0], ""], [], _box()
+        return [_known(kept)[0], ""], [], _give_back("")
+
+    async def _stream(self, turn: Turn) -> AsyncGenerator[dict[str, Any]]:
+        """The growing answer as a message, at most every ``REFRESH`` seconds."""
+        answer, due = Shown(collections=self._look.collections), 0.0
+        async with aclosing(self._service.run(turn)) as events:
+            async for event in events:
+                answer.take(encode(event))
+                began = time.monotonic()
+                if began >= due:
+                    message = _assistant(answer)
+                    # An answer that is slow to render is rendered less often, and others get their turn.
+                    due = began + max(REFRESH, 10 * (time.monotonic() - began))
+                    yield message
+        yield _assistant(answer)
+
+    async def _said_so_far(self, conversation: str) -> Messages:
+        """The last turns from the records: what a browser sends of them is never believed."""
+        turns = await self._records.turns(conversation)
+        return [message for turn in turns[-SHOWN_TURNS:] for message in self._stored(turn)]
+
+    def _stored(self, turn: StoredTurn) -> Messages:
+        shown = Shown(
+            text=turn.answer,
+            routed=turn.routed,
+            retrieved=turn.retrieved,
+            checked=turn.checked,
+            ended=turn.ended,
+            stopped=turn.status == "stopped",
+            unfinished=turn.status == "running",
+            collections=self._look.collections,
+        )
+        return [_user(turn.text), _assistant(shown)]
 
 
 def build(service: ChatService, records: Repository, surface: str, look: Look) -> gr.Blocks:
-    """The page of a surface, to be mounted. Looks are given to ``mount`` below, as Gradio 6 wants it."""
+    """The page of a surface, to be mounted by ``mount``, which gives it its looks."""
     page = ChatPage(service, records, surface, look)
     demo: gr.Blocks
     with gr.Blocks(title=look.title, fill_height=True, analytics_enabled=False) as demo:
         browser = gr.BrowserState(storage_key=f"switchyard-{surface}", secret="switchyard")
-        sent = gr.Textbox(visible=False)
         with gr.Row(elem_id="top", equal_height=True):
             gr.Markdown(f"# {look.title}", elem_id="title")
             new = gr.Button("New conversation", size="sm", variant="secondary", elem_id="new", scale=0)
@@ -131,7 +165,7 @@ def build(service: ChatService, records: Repository, surface: str, look: Look) -
             allow_tags=False,
             scale=1,
             height="auto",
-            autoscroll=True,
+            autoscroll=False,
             placeholder=look.greeting,
             examples=[{"text": text} for text in look.suggestions],
             group_consecutive_messages=False,
@@ -150,10 +184,13 @@ def build(service: ChatService, records: Repository, surface: str, look: Look) -
         )
         if look.disclaimer:
             gr.Markdown(look.disclaimer, elem_id="disclaimer")
-        _wire(page, demo, browser, sent, chat, box, new)
+        _wire(page, demo, browser, chat, box, new)
     demo.max_threads = 200
     demo.state_session_capacity = 500
     demo.queue(default_concurrency_limit=None)
+    # Gradio checks the file paths in what browsers send only for apps that it has launched itself; this one is
+    # mounted. Without the flag any file of this machine could be named in a request and fetched.
+    demo.has_launched = True
     return demo
 
 
@@ -179,26 +216,30 @@ def _wire(
     page: ChatPage,
     demo: gr.Blocks,
     browser: gr.BrowserState,
-    sent: gr.Textbox,
     chat: gr.Chatbot,
     box: gr.Textbox,
     new: gr.Button,
 ) -> None:
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    demo.load(page.load, browser, [browser, chat], **quiet)
-    typed = box.submit(lambda text: text, box, sent, queue=False, **quiet).then(
-        page.begin, [sent, chat], [box, chat], queue=False, **quiet
-    )
-    picked = chat.example_select(page.suggest, chat, [box, chat, sent], queue=False, **quiet)
-    runs = [
-        ready.then(page.respond, [sent, chat, browser], [box, chat, browser], concurrency_limit=None, **quiet)
-        for ready in (typed, picked)
+    run: dict[str, Any] = {"outputs": [box, chat, browser], "concurrency_limit": None, "trigger_mode": "once", **quiet}
+    demo.load(page.load, browser, [browser, chat], queue=False, **quiet)
+    runs: list[Any] = [
+        box.submit(page.respond, [box, browser], **run),
+        chat.example_select(page.suggest, browser, **run),
     ]
     # Cancelling comes first and on its own: a handler beside it would hold it up.
     box.stop(None, cancels=runs, queue=False, **quiet).then(page.stopped, browser, [box, chat], queue=False, **quiet)
     new.click(None, cancels=runs, queue=False, **quiet).then(
         page.new, browser, [browser, chat, box], queue=False, **quiet
     )
+
+
+def _user(text: str) -> dict[str, Any]:
+    return {"role": "user", "content": said(text)}
+
+
+def _assistant(shown: Shown) -> dict[str, Any]:
+    return {"role": "assistant", "content": shown.markdown()}
 
 
 def _known(kept: list[str] | None) -> tuple[str, str]:
@@ -208,25 +249,17 @@ def _known(kept: list[str] | None) -> tuple[str, str]:
     return new_person(), ""
 
 
-def _box(text: str = "") -> Any:
+def _box() -> Any:
+    """Ready to send. What was typed meanwhile stays."""
+    return gr.update(submit_btn=True, stop_btn=False)
+
+
+def _give_back(text: str) -> Any:
     return gr.update(value=text, submit_btn=True, stop_btn=False)
 
 
 def _busy() -> Any:
     return gr.update(value="", submit_btn=False, stop_btn=True)
-
-
-def _stored(turn: StoredTurn) -> Messages:
-    shown = Shown(
-        text=turn.answer,
-        routed=turn.routed,
-        retrieved=turn.retrieved,
-        checked=turn.checked,
-        ended=turn.ended,
-        stopped=turn.status == "stopped",
-        unfinished=turn.status == "running",
-    )
-    return [{"role": "user", "content": turn.text}, {"role": "assistant", "content": shown.markdown()}]
 
 
 def theme() -> gr.themes.Base:

@@ -4,34 +4,47 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from html import escape
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import Any
+
+from markdown_it import MarkdownIt
+from markdown_it.rules_core import StateCore
+from markdown_it.token import Token
 
 from assistant.conversation.grounding import EVIDENCE
 from assistant.conversation.routes import ROUTES
 
-if TYPE_CHECKING:
-    from markdown_it import MarkdownIt
-
 Wire = Mapping[str, Any]
 QUOTED_REASONS = 2
-_CODE = re.compile(r"(```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|`[^`\n]+`)", re.DOTALL)
-_IMAGE = re.compile(r"!\[([^\]]*)\](?:\([^)]*\)?|\[[^\]]*\]?)?")
-_CITATION = re.compile(r"\[(\d{1,2})\](?![(\[:])")
-_SCHEME = re.compile(r"\]\(\s*<?\s*(?!https?://|mailto:|#|/)[a-z][a-z0-9+.-]*:[^)]*\)", re.IGNORECASE)
+RENDERED = 32_000
+"""Characters of an answer that are read as Markdown; the rest is shown as it is. Rendering is linear, but it runs on
+the event loop, and the worst input takes some 20 µs a character, common text 1.5."""
+NESTING = 20
+"""Levels of lists and quotes (a list is two), below which markdown-it would drop what is written."""
+_CITATION = re.compile(r"\[(\d{1,2})\](?!\()")
+_LINKED = re.compile(r"(?:https?://|mailto:)(?!.*#cite-)", re.IGNORECASE | re.DOTALL)
+_LANGUAGE = re.compile(r"[\w+#.-]{1,30}")
+_PRE = re.compile(r"(<pre[ >].*?</pre>)", re.DOTALL)
+_LINE = re.compile(r"\r\n|\r|\n")
+_UNPRINTABLE = re.compile("[\ud800-\udfff]")
 
 
 def sse(event: Wire) -> str:
-    """The event as a frame of ``text/event-stream``: its type as the event's name, all of it as JSON data."""
-    return f"event: {event['type']}\ndata: {json.dumps(event, ensure_ascii=False)}\n\n"
+    """The event as a frame of ``text/event-stream``: its type as the event's name, all of it as JSON data.
+
+    The JSON is ASCII: readers that split lines as Unicode does would break a frame at a raw U+2028 or U+0085.
+    """
+    return f"event: {event['type']}\ndata: {json.dumps(event)}\n\n"
 
 
 @dataclass(slots=True)
 class Shown:
-    """What the page shows of one answer; it takes wire events as they come, and records read back later."""
+    """What the page shows of one answer; it takes wire events as they come, and records read back later.
+    ``collections`` maps names to the titles that readers know them by."""
 
     text: str = ""
     routed: Wire | None = None
@@ -40,6 +53,7 @@ class Shown:
     ended: Wire | None = None
     stopped: bool = False
     unfinished: bool = False
+    collections: Mapping[str, str] = field(default_factory=dict)
     _pieces: list[str] = field(default_factory=list)
 
     def take(self, event: Wire) -> None:
@@ -54,14 +68,19 @@ class Shown:
             setattr(self, kind, event)
 
     def markdown(self) -> str:
-        """The answer as the chat page renders it: route line, text, what the reader must know, sources."""
+        """The answer as the chat page takes it: route line, text, what the reader must know, sources.
+
+        Each part is one line of HTML with a blank line before the next: Markdown hands such blocks through as they
+        are, and the page replaces only those that changed, so that an opened one stays open.
+        """
         text = self.text or "".join(self._pieces)
         numbers = {each["number"] for each in self.passages}
         turn = self.routed["turn"][:8] if self.routed else "turn"
-        parts = [route_card(self.routed, self.retrieved, self.ended) if self.routed else ""]
+        card = route_card(self.routed, self.retrieved, self.ended, self.collections) if self.routed else ""
+        parts = [card]
         parts += [self._evidence(), answer(text, turn, numbers), self._notice()]
         parts.append(sources(self.passages, turn, self._cited(numbers)))
-        return "\n\n".join(part for part in parts if part)
+        return "\n\n".join(_literal(part) for part in parts if part)
 
     @property
     def passages(self) -> Sequence[Wire]:
@@ -78,6 +97,9 @@ class Shown:
 
     def _notice(self) -> str:
         lines = []
+        if self.checked and self.checked["invented"]:
+            numbers = ", ".join(f"[{number}]" for number in self.checked["invented"])
+            lines.append(("evidence", f"{numbers} in this answer is not one of its sources."))
         if self.ended and self.ended["type"] == "failed":
             lines.append(("failed", self.ended["message"]))
         elif self.ended and self.ended.get("cut"):
@@ -88,10 +110,12 @@ class Shown:
             lines.append(("note", "Stopped."))
         elif self.unfinished:
             lines.append(("note", "This answer is not finished."))
-        return "".join(f'<p class="notice {kind}">{escape(line)}</p>' for kind, line in lines)
+        return "".join(f'<p class="notice {kind}">{_inline(line)}</p>' for kind, line in lines)
 
 
-def route_card(routed: Wire, retrieved: Wire | None, ended: Wire | None) -> str:
+def route_card(
+    routed: Wire, retrieved: Wire | None, ended: Wire | None, collections: Mapping[str, str] = MappingProxyType({})
+) -> str:
     """One line that says which way the turn went and why, and opens to the particulars."""
     title = ROUTES[routed["route"]].title
     why = "; ".join(routed["reasons"][:QUOTED_REASONS])
@@ -102,7 +126,7 @@ def route_card(routed: Wire, retrieved: Wire | None, ended: Wire | None) -> str:
     if routed["query"]:
         rows.append(("Searched for", routed["query"]))
     if retrieved:
-        rows.append(("Searched in", ", ".join(retrieved["searched"])))
+        rows.append(("Searched in", ", ".join(collections.get(name, name) for name in retrieved["searched"])))
     if ended and ended["type"] == "finished":
         timings = ended["timings"]
         rows.append(("Answered by", f"{ended['model']}, prompt {ended['prompt_version']}"))
@@ -116,26 +140,31 @@ def route_card(routed: Wire, retrieved: Wire | None, ended: Wire | None) -> str:
 
 
 def answer(text: str, turn: str, numbers: set[int]) -> str:
-    """The model's Markdown with raw HTML shown as text, images reduced to their description, links of odd schemes
-    unlinked, and citations that a passage answers to as links to it."""
-    pieces = _CODE.split(text)
-    for index in range(0, len(pieces), 2):
-        piece = pieces[index].replace("<", "&lt;")
-        piece = _SCHEME.sub("]", _IMAGE.sub(r"\1", piece))
-        pieces[index] = _CITATION.sub(lambda found: _citation(int(found[1]), turn, numbers), piece)
-    return "".join(pieces).strip()
+    """The model's Markdown as one line of HTML: raw HTML is shown as text, an image as its description, and citations
+    that a passage answers to lead to it."""
+    text = text.strip()
+    if not text:
+        return ""
+    cut = len(text)
+    if cut > RENDERED:
+        cut = text.rfind("\n", RENDERED // 2, RENDERED) + 1 or RENDERED
+    html = _html(_answers(), text[:cut], {"turn": turn, "numbers": numbers})
+    rest = _plain(text[cut:]) if cut < len(text) else ""
+    return _literal(f'<div class="answer" dir="auto">{html}{rest}</div>')
 
 
-def _citation(number: int, turn: str, numbers: set[int]) -> str:
-    return f"[\\[{number}\\]](#cite-{turn}-{number})" if number in numbers else f"\\[{number}\\]"
+def said(text: str) -> str:
+    """What a person wrote, as they wrote it, as one line of HTML."""
+    lines = "<br>".join(escape(line) for line in _LINE.split(text.strip()))
+    return _literal(f'<div class="said" dir="auto">{lines}</div>')
 
 
 def sources(passages: Sequence[Wire], turn: str, cited: set[int] | None) -> str:
-    """The passages as cards that open to the quoted text; those the answer cites come first, the rest behind one
-    more fold."""
+    """The passages as cards that open to the quoted text: those the answer cites, and the rest behind a fold; all of
+    them until it is known what it cites."""
     if not passages:
         return ""
-    first = [each for each in passages if cited is None or each["number"] in cited]
+    first = [each for each in passages if cited and each["number"] in cited]
     rest = [each for each in passages if each not in first]
     cards = "".join(source(each, turn) for each in first)
     more = "".join(source(each, turn) for each in rest)
@@ -157,21 +186,103 @@ def source(found: Wire, turn: str) -> str:
     )
 
 
-@cache
-def _renderer() -> MarkdownIt:
-    from markdown_it import MarkdownIt
+def quoted(text: str) -> str:
+    """A passage as one line of HTML, without links and images."""
+    return _html(_passages(), text, {})
 
-    plain = MarkdownIt("commonmark", {"html": False}).enable("table")
+
+@cache
+def _passages() -> MarkdownIt:
+    plain = MarkdownIt("commonmark", {"html": False, "maxNesting": NESTING}).enable("table")
     return plain.disable(["image", "link", "autolink", "reference", "entity"])
 
 
-def quoted(text: str) -> str:
-    """A passage as HTML without raw HTML, links or images, on one line, so that it stays one Markdown block."""
-    html = _renderer().render(text)
-    blocks = re.split(r"(<pre>.*?</pre>)", html, flags=re.DOTALL)
-    for index, block in enumerate(blocks):
-        blocks[index] = block.replace("\n", "&#10;" if index % 2 else " ")
-    return "".join(blocks)
+@cache
+def _answers() -> MarkdownIt:
+    """Line breaks are kept, as in an address or below a greeting. Reference definitions are not read: ``[1]: …``
+    would take the citations over, and many uses of a long one would swell the page."""
+    rich = MarkdownIt("commonmark", {"html": False, "maxNesting": NESTING, "breaks": True})
+    rich.enable(["table", "strikethrough"]).disable("reference")
+    rich.validateLink = lambda url: True  # type: ignore[method-assign]  # _harmless decides, and keeps the label
+    rich.core.ruler.after("inline", "harmless", _harmless)
+    return rich
+
+
+def _html(markdown: MarkdownIt, text: str, env: dict[str, Any]) -> str:
+    """Rendered on one line; as plain text where it is nested so deep that something would be lost."""
+    tokens = markdown.parse(text, env)
+    if any(token.level >= NESTING - 1 and token.nesting == 1 for token in tokens):
+        return _plain(text)
+    return _one_line(markdown.renderer.render(tokens, markdown.options, env))
+
+
+def _harmless(state: StateCore) -> None:
+    """A core rule of markdown-it, before escaped characters are joined to the text around them, so that an escaped
+    citation is none."""
+    for token in state.tokens:
+        if token.type == "fence":
+            language = _LANGUAGE.match(token.info.strip())
+            token.info = language[0] if language else ""
+        elif token.children:
+            token.children = list(_inlines(token.children, state.env))
+
+
+def _inlines(tokens: Sequence[Token], env: Mapping[str, Any]) -> Iterator[Token]:
+    """Images as their description, links of other schemes as their label in brackets, citations as links."""
+    links: list[bool] = []
+    for token in tokens:
+        if token.type == "image":
+            yield _text(_description(token.children or ()))
+        elif token.type == "link_open":
+            href = str(token.attrs.get("href", ""))
+            links.append(not any(links) and _LINKED.match(href) is not None)
+            token.attrs = {"href": href, "rel": "noopener noreferrer nofollow", "target": "_blank"}
+            yield token if links[-1] else _text("" if token.markup == "autolink" else "[")
+        elif token.type == "link_close":
+            yield token if links.pop() else _text("" if token.markup == "autolink" else "]")
+        elif token.type == "text" and not any(links):
+            yield from _cited(token.content, env["turn"], env["numbers"])
+        else:
+            yield token
+
+
+def _cited(text: str, turn: str, numbers: set[int]) -> Iterator[Token]:
+    pieces = _CITATION.split(text)
+    for index, piece in enumerate(pieces):
+        if index % 2 and int(piece) in numbers:
+            yield Token("link_open", "a", 1, attrs={"href": f"#cite-{turn}-{int(piece)}"})
+            yield _text(f"[{int(piece)}]")
+            yield Token("link_close", "a", -1)
+        else:
+            yield _text(f"[{piece}]" if index % 2 else piece)
+
+
+def _description(tokens: Sequence[Token]) -> str:
+    return "".join(
+        _description(token.children) if token.children else " " if token.type.endswith("break") else token.content
+        for token in tokens
+    )
+
+
+def _text(content: str) -> Token:
+    return Token("text", "", 0, content=content)
+
+
+def _plain(text: str) -> str:
+    return _one_line(f'<pre class="plain">{escape(text)}</pre>')
+
+
+def _one_line(html: str) -> str:
+    pieces = _PRE.split(html)
+    for index, piece in enumerate(pieces):
+        pieces[index] = _LINE.sub("&#10;" if index % 2 else " ", piece)
+    return "".join(pieces).strip()
+
+
+def _literal(html: str) -> str:
+    """Without what Gradio treats before it looks for HTML: tabs, the marks of its formulas; and without halves of
+    characters, which it cannot send."""
+    return _UNPRINTABLE.sub("\ufffd", html).replace("\t", "&#9;").replace("%LATEX_", "%LATEX&#95;")
 
 
 def _inline(text: str) -> str:

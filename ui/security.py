@@ -3,39 +3,67 @@ stream down by a third."""
 
 from __future__ import annotations
 
+import ipaddress
+import json
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_BODY = 2_000_000
 """Bytes of a request's body; a turn is far smaller, and files do not come this way yet."""
+LOOPBACK = ("localhost", "localhost.localdomain")
+GRADIO_PATHS = re.compile(
+    r".*/gradio_api/(?:queue/(?:join|data)|run/predict|cancel|reset|heartbeat/\w+|startup-events|app_id|info)/?"
+)
+"""What the chat page needs of Gradio's API. Its uploads, files, proxy and streams are shut."""
 _SCRIPT = re.compile(rb"<script(?=[\s>])")
 _FOREVER = "public, max-age=31536000, immutable"
 
 
 class Harden:
-    """Content-Security-Policy with a nonce for the page's own inline scripts, and a limit on request bodies.
+    """Content-Security-Policy with a nonce for the page's own inline scripts, a limit on request bodies, and an
+    allow-list of host names.
 
+    The names keep other sites' pages out that point a name of theirs at this machine (DNS rebinding): loopback names
+    and plain addresses are always right, others as ``hosts`` says (``*`` is all, ``*.example.org`` what ends so).
     ``head`` is HTML that goes to the start of every page's ``<head>``.
     """
 
-    def __init__(self, app: ASGIApp, head: str = "") -> None:
+    def __init__(self, app: ASGIApp, head: str = "", hosts: Sequence[str] = ()) -> None:
         self._app = app
         self._head = head.encode()
+        self._hosts = tuple(host.casefold() for host in hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        length = Headers(scope=scope).get("content-length", "0")
-        if length.isdigit() and int(length) > MAX_BODY:
-            await _refuse(send)
-            return
-        page = _Page(send, self._head, scope["path"])
-        await self._app(scope, _limited(receive), page.send)
+        headers, path = Headers(scope=scope), scope["path"]
+        page = _Page(send, self._head, path)
+        length = headers.get("content-length", "0")
+        if not self._knows(headers.get("host", "")):
+            await _refuse(page.send, 421, "unknown_host", "Add this host name to server.allowed_hosts.")
+        elif "/gradio_api/" in path and not GRADIO_PATHS.fullmatch(path):
+            await _refuse(page.send, 404, "not_found", "There is nothing here.")
+        elif not length.isdigit() or int(length) > MAX_BODY:
+            await _refuse(page.send, 413, "too_large", "The request is larger than 2 MB.")
+        else:
+            await self._app(scope, _limited(receive), page.send)
+
+    def _knows(self, host: str) -> bool:
+        name = re.sub(r":\d+$", "", host).strip("[]").casefold()
+        if name in LOOPBACK or "*" in self._hosts or name in self._hosts:
+            return True
+        if any(name.endswith(allowed[1:]) for allowed in self._hosts if allowed.startswith("*.")):
+            return True
+        try:
+            ipaddress.ip_address(name)
+        except ValueError:
+            return False
+        return True
 
 
 class _Page:
@@ -50,6 +78,7 @@ class _Page:
         self._body: list[bytes] = []
 
     async def send(self, message: Message) -> None:
+        """Takes the place of the server's own send."""
         if message["type"] == "http.response.start":
             headers = MutableHeaders(raw=message["headers"])
             for name, value in self._headers():
@@ -108,8 +137,8 @@ def _limited(receive: Receive) -> Receive:
     return counted
 
 
-async def _refuse(send: Send) -> None:
-    body = b'{"error":{"code":"too_large","message":"The request is larger than 2 MB."}}'
+async def _refuse(send: Send, status: int, code: str, message: str) -> None:
+    body = json.dumps({"error": {"code": code, "message": message}}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": 413, "headers": headers})
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 PERSON = "cli"
+NOTHING_READ = (
+    "assistant: no documents have been read yet. Run `assistant ingest`, or name the settings that you mean: --config"
+)
 
 
 def run(config: Path | None, text: str, route: str, collection: str | None, as_json: bool) -> None:
@@ -31,6 +34,8 @@ def run(config: Path | None, text: str, route: str, collection: str | None, as_j
         stop(str(error), MISTAKE if error.mistake else FAILED)
     if as_json:
         print(json.dumps(summary(events), ensure_ascii=False, indent=2))
+    if any(event["type"] == "retrieved" and not event["searched"] for event in events):
+        print(NOTHING_READ, file=sys.stderr)
     if events[-1]["type"] == "failed":
         stop(events[-1]["message"], FAILED)
 

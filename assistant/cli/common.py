@@ -38,13 +38,15 @@ def friendly() -> Iterator[None]:
     """Turns the errors that people can do something about into a message and an exit code."""
     from assistant.conversation.service import TurnRejected
     from assistant.knowledge.embedder import EmbedderError
-    from assistant.knowledge.store import StoreError
+    from assistant.knowledge.store import StoreError, StoreLocked, StoreUnavailable
     from assistant.records.repository import RecordsError
     from assistant.voice.examples import VoiceExamplesError
     from connectors.errors import ConfigurationError, ConnectorError
 
     try:
         yield
+    except (StoreLocked, StoreUnavailable) as error:
+        stop(str(error), FAILED)
     except (TurnRejected, ConfigurationError, VoiceExamplesError, StoreError, RecordsError) as error:
         stop(str(error))
     except (ConnectorError, EmbedderError) as error:
@@ -74,9 +76,9 @@ def load_settings(path: Path | None, *, level: str | None = None) -> Loaded:
 
 
 def prepare_data(folder: Path) -> None:
-    """Make the data folder. Ends the program if that cannot be done."""
+    """Make the data folder, for this user alone: it holds what people said. Ends the program if it cannot be used."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         probe = folder / ".writable"
         probe.touch()
         probe.unlink()

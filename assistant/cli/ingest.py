@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from assistant.knowledge.ingest import Progress, Report
     from assistant.settings import Settings
 
+COLLECTION = r"[a-z0-9][a-z0-9_-]{0,63}"
+
 
 def run(config: Path | None, paths: list[Path], collection: str, rebuild: bool) -> None:
     """Ingest and print a summary; exits with 1 if a file could not be read."""
@@ -23,11 +26,9 @@ def run(config: Path | None, paths: list[Path], collection: str, rebuild: bool) 
 
     settings = load_settings(config).settings
     prepare_data(settings.data)
-    work = [(collection, [path.absolute() for path in paths])] if paths else _configured(settings)
-    if not work:
-        stop("there is nothing to ingest: name files or folders, or give a collection `paths` in assistant.yaml")
-    if rebuild and paths:
-        work = [*_configured(settings), *work]
+    if not re.fullmatch(COLLECTION, collection):
+        stop(f"'{collection}' cannot name a collection: use small letters, digits, - and _, as in my-docs")
+    work = [(collection, [path.absolute() for path in paths])] if paths else []
     try:
         with friendly():
             failed = asyncio.run(_run(settings, work, rebuild))
@@ -39,16 +40,18 @@ def run(config: Path | None, paths: list[Path], collection: str, rebuild: bool) 
         raise SystemExit(FAILED)
 
 
-def _configured(settings: Settings) -> list[tuple[str, list[Path]]]:
-    return [(name, list(each.paths)) for name, each in settings.collections.items() if each.paths]
-
-
 async def _run(settings: Settings, work: list[tuple[str, list[Path]]], rebuild: bool) -> bool:
     from assistant.app import build_assistant
     from assistant.knowledge.store import StoreLocked
 
     try:
         async with build_assistant(settings, rebuild=rebuild) as assistant:
+            if rebuild or not work:
+                work = [*assistant.work(), *work]
+            if not work:
+                stop(
+                    "there is nothing to ingest: name files or folders, or give a collection `paths` in assistant.yaml"
+                )
             failed = await ingest_all(assistant, work)
             if rebuild:
                 await assistant.make_live()
@@ -57,6 +60,7 @@ async def _run(settings: Settings, work: list[tuple[str, list[Path]]], rebuild: 
         running = Running.read(settings.data)
         if running is None or rebuild:
             raise
+        work = work or [(name, list(each.paths)) for name, each in settings.collections.items() if each.paths]
         return any([await _by_server(running, collection, paths) for collection, paths in work])
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from assistant.files import write_atomically
+
 NAME = "server.json"
 
 
@@ -32,9 +34,8 @@ class Running:
 
     def write(self, data: Path) -> None:
         """Leave the address for other commands."""
-        file = os.open(data / NAME, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(file, "w", encoding="utf-8") as out:
-            json.dump({"url": self.url, "token": self.token, "pid": os.getpid()}, out)
+        found = {"url": self.url, "token": self.token, "pid": os.getpid()}
+        write_atomically(data / NAME, json.dumps(found), mode=0o600)
 
     @staticmethod
     def remove(data: Path) -> None:
@@ -49,6 +50,27 @@ class Running:
             return cls(found["url"], found["token"])
         except (OSError, ValueError, KeyError, TypeError):
             return None
+
+    async def call(self, method: str, path: str) -> Any:
+        """The JSON that a request answers with. Raises RemoteError."""
+        import httpx
+
+        headers = {"Authorization": f"Bearer {self.token}"}
+        try:
+            async with httpx.AsyncClient(base_url=self.url, headers=headers, timeout=60, trust_env=False) as client:
+                response = await client.request(method, path)
+        except httpx.HTTPError as error:
+            raise self._silent() from error
+        if response.status_code != 200:
+            raise RemoteError(_message(response.text), mistake=response.status_code < 500)
+        return response.json()
+
+    def _silent(self) -> RemoteError:
+        return RemoteError(
+            f"another process holds the document base, and no server answers at {self.url}. "
+            "Stop it, or wait until it is done",
+            mistake=False,
+        )
 
     async def stream(self, path: str, body: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
         """The events of a POST that answers with server-sent events. Raises RemoteError."""
@@ -67,11 +89,7 @@ class Running:
                     if line.startswith("data: "):
                         yield json.loads(line.removeprefix("data: "))
         except httpx.HTTPError as error:
-            raise RemoteError(
-                f"another process holds the document base, and no server answers at {self.url}. "
-                "Stop it, or wait until it is done",
-                mistake=False,
-            ) from error
+            raise self._silent() from error
 
 
 def _message(text: str) -> str:

@@ -21,16 +21,11 @@ if TYPE_CHECKING:
 
 def run(config: Path | None, host: str | None, port: int | None) -> None:
     """Serve until stopped."""
-    from assistant.knowledge.ingest import NothingToIngest
-
     settings = load_settings(config).settings
     prepare_data(settings.data)
     listener = _listen(host or settings.server.host, port or settings.server.port)
-    try:
-        with friendly():
-            asyncio.run(_serve(settings, listener))
-    except NothingToIngest as error:
-        stop(f"{error}. Correct `collections` in assistant.yaml")
+    with friendly():
+        asyncio.run(_serve(settings, listener))
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -54,6 +49,7 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
 
     from assistant.app import build_assistant
     from assistant.cli.ingest import ingest_all
+    from assistant.knowledge.ingest import NothingToIngest
     from ui.api import create_app
 
     class _Server(uvicorn.Server):
@@ -64,12 +60,15 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
             yield
 
     async with build_assistant(settings) as assistant:
-        work = [(name, list(each.paths)) for name, each in settings.collections.items() if each.paths]
-        await ingest_all(assistant, work, quiet=True)
+        for collection, paths in assistant.work():
+            try:
+                await ingest_all(assistant, [(collection, paths)], quiet=True)
+            except NothingToIngest as error:
+                console(stderr=True).print(f"[yellow]{collection} is served as it was:[/] {error}")
         await assistant.warm_up()
         token = secrets.token_urlsafe(32)
         host, port = listener.getsockname()[:2]
-        shown = "127.0.0.1" if host in ("0.0.0.0", "::") else host
+        shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
         url = f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
         server = _Server(
             uvicorn.Config(

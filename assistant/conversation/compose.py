@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
+from itertools import groupby
+from operator import itemgetter
+from typing import Literal, TypeAlias
 
 import prompts
+from assistant.conversation.citations import without_citations
 from assistant.conversation.routes import Route
 from assistant.conversation.turn import Message, Turn
 from assistant.knowledge.documents import Passage
 from assistant.voice.examples import VoiceExample
 from connectors import ChatMessage, ChatRequest, DocumentPart, TextPart
 
+Speaker: TypeAlias = Literal["user", "assistant"]
+
 HISTORY_CHARACTERS = 12_000
 """About 3,000 tokens; the newest messages are kept."""
-
-_CITATION = re.compile(r"\s?\[\d{1,2}\]")
+MESSAGE_CHARACTERS = 4_000
+"""Of a longer message the beginning and the end are kept."""
+_CUT = "\n…\n"
 
 
 def compose(
@@ -38,9 +44,7 @@ def compose(
         "examples": [(example.said, example.answer) for example in examples],
     }
     system = prompt.render(**{name: value for name, value in values.items() if name in prompt.variables})
-    history = [ChatMessage.of(message.role, _quiet(message)) for message in _recent(turn.history)]
-    asked = ChatMessage("user", (*(document(passage) for passage in passages), TextPart(turn.text)))
-    return ChatRequest((ChatMessage.of("system", system), *history, asked)), prompt.version
+    return ChatRequest((ChatMessage.of("system", system), *_conversation(turn, passages))), prompt.version
 
 
 def document(passage: Passage) -> DocumentPart:
@@ -56,17 +60,44 @@ def document(passage: Passage) -> DocumentPart:
     )
 
 
-def _recent(history: Sequence[Message]) -> list[Message]:
-    kept: list[Message] = []
+def _conversation(turn: Turn, passages: Sequence[Passage]) -> list[ChatMessage]:
+    """The messages after the system's: user and assistant in turns, which strict chat templates ask for, the first
+    and the last the user's. What was said before the turn and never answered comes before its documents."""
+    messages = [ChatMessage.of(role, text) for role, text in _recent(turn.history)]
+    unanswered = messages.pop().parts if messages and messages[-1].role == "user" else ()
+    documents = (document(passage) for passage in passages)
+    return [*messages, ChatMessage("user", (*unanswered, *documents, TextPart(turn.text)))]
+
+
+def _recent(history: Sequence[Message]) -> list[tuple[Speaker, str]]:
+    """The newest messages that fit, oldest first, from one of the user on."""
+    kept: list[tuple[Speaker, str]] = []
     room = HISTORY_CHARACTERS
-    for message in reversed(history):
-        room -= len(message.content)
+    for role, text in _merged(history):
+        text = _shortened(text)
+        room -= len(text)
         if room < 0:
             break
-        kept.append(message)
+        kept.append((role, text))
+    while kept and kept[-1][0] == "assistant":
+        kept.pop()
     return kept[::-1]
+
+
+def _merged(history: Sequence[Message]) -> Iterator[tuple[Speaker, str]]:
+    """Newest first, neighbours of one role as one message; messages without text are left out."""
+    said = ((message.role, text) for message in reversed(history) if (text := _quiet(message)).strip())
+    for role, group in groupby(said, key=itemgetter(0)):
+        yield role, "\n\n".join([text for _, text in group][::-1])
+
+
+def _shortened(text: str) -> str:
+    if len(text) <= MESSAGE_CHARACTERS:
+        return text
+    half = (MESSAGE_CHARACTERS - len(_CUT)) // 2
+    return text[:half] + _CUT + text[-half:]
 
 
 def _quiet(message: Message) -> str:
     """Citations of earlier answers point to passages that this request does not hold, so they go."""
-    return _CITATION.sub("", message.content) if message.role == "assistant" else message.content
+    return without_citations(message.content) if message.role == "assistant" else message.content

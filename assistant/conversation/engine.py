@@ -95,11 +95,12 @@ class Engine:
                 if trouble is not None:
                     yield Failed("knowledge_unavailable", str(trouble), "")
                     return
-                state = grounding.evidence(turn.text, passages)
+                state = grounding.evidence(turn.text, passages, commission=decision.route == "both")
                 clock.mark("retrieved")
                 yield Retrieved(decision.query, tuple(sorted(turn.collections)), passages, state)
-            request, prompt_version = await self._request(turn, decision, found, scores)
-            async with aclosing(self._answer(self._models[route.role], request, stream, clock)) as deltas:
+            role: Role = "main" if policy.voice == "never" else route.role
+            request, prompt_version = await self._request(turn, decision, found, scores, role)
+            async with aclosing(self._answer(self._models[role], request, stream, clock)) as deltas:
                 async for delta in deltas:
                     yield delta
             clock.mark("finished")
@@ -120,9 +121,11 @@ class Engine:
             log.warning("search for turn %s failed: %s", turn.id, error)
             return Found(turn.text, ()), error
 
-    async def _request(self, turn: Turn, decision: Decision, found: Found, scores: Scores) -> tuple[ChatRequest, str]:
+    async def _request(
+        self, turn: Turn, decision: Decision, found: Found, scores: Scores, role: Role
+    ) -> tuple[ChatRequest, str]:
         route, surface = ROUTES[decision.route], self._surfaces[turn.surface]
-        examples = await self._examples.nearest(scores.vector, SHOWN_EXAMPLES) if route.role == "voice" else []
+        examples = await self._examples.nearest(scores.vector, SHOWN_EXAMPLES) if role == "voice" else []
         return compose(
             route,
             turn,
@@ -180,6 +183,8 @@ def _failed(turn: Turn, error: Exception, partial: str) -> Failed:
 def _finished(stream: _Stream, prompt_version: str, clock: _Clock) -> Finished | Failed:
     if not stream.answer.strip():
         return Failed("model_empty", f"{stream.model} answered with nothing. Please try again.", "")
+    if stream.finish == "filter":
+        return Failed("model_content_filter", f"{stream.model}: the provider's filter cut this answer.", stream.answer)
     usage = stream.usage
     return Finished(
         answer=stream.answer,

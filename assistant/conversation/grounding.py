@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from assistant.conversation.citations import cited
 from assistant.conversation.events import Checked, EvidenceState
 from assistant.knowledge.documents import Passage
 
 SUPPORTED, PARTLY = 0.5, 0.37
 """Thresholds of ``support``, set on development questions (docs/figures.md)."""
 COVERAGE_WEIGHT = 0.25
+COMMISSION_MARGIN = 0.1
 
 EVIDENCE: Mapping[EvidenceState, str] = {
     "supported": "",
@@ -19,7 +21,6 @@ EVIDENCE: Mapping[EvidenceState, str] = {
 }
 """What a reader is told before the answer."""
 
-_CITATION = re.compile(r"\[(\d{1,2})\](?!\()")
 _WORD = re.compile(r"\w{3,}")
 _COMMON = frozenset(
     "the and for are was were with that this from have has had not you your our can will what when where which who "
@@ -43,17 +44,18 @@ def support(text: str, passages: Sequence[Passage]) -> float:
     return max(passage.similarity for passage in passages) + COVERAGE_WEIGHT * (coverage - 0.5)
 
 
-def evidence(text: str, passages: Sequence[Passage]) -> EvidenceState:
-    """The evidence state before any model runs."""
-    found = support(text, passages)
+def evidence(text: str, passages: Sequence[Passage], *, commission: bool = False) -> EvidenceState:
+    """The evidence state before any model runs. A ``commission`` ("write to Maya that …") says much that no document
+    says, so less support is asked of it."""
+    found = support(text, passages) + (COMMISSION_MARGIN if commission else 0.0)
     if found >= SUPPORTED:
         return "supported"
     return "partly" if found >= PARTLY else "not_in_documents"
 
 
 def check(answer: str, passages: Sequence[Passage], state: EvidenceState | None) -> Checked:
-    """Which passages the answer cites, and which numbers in it belong to none."""
-    numbers = dict.fromkeys(int(number) for number in _CITATION.findall(answer))
+    """Which passages the prose of the answer cites, and which numbers in it belong to none."""
+    numbers = cited(answer)
     known = {passage.number for passage in passages}
     return Checked(
         evidence=state,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+import unicodedata
 import uuid
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,18 +15,20 @@ from typing import Any
 from assistant.conversation.engine import Engine
 from assistant.conversation.events import Checked, Event, Failed, Finished, Retrieved, Routed, TextDelta
 from assistant.conversation.routes import ROUTES
-from assistant.conversation.turn import RouteName, Turn
+from assistant.conversation.turn import Message, RouteName, Turn
 from assistant.conversation.wire import encode
-from assistant.records.repository import Repository
+from assistant.records.repository import RecordsError, Repository, StoredTurn
 
+log = logging.getLogger(__name__)
+DEFAULT_SURFACE = "portal"
 COLUMNS: Mapping[type, str] = {
     Routed: "routed", Retrieved: "retrieved", Checked: "checked", Finished: "ended", Failed: "ended"
 }  # fmt: skip
 
 
 class TurnRejected(Exception):
-    """A turn that is not run: ``code`` is stable (empty_turn, turn_too_long, unknown_surface, unknown_collection,
-    unknown_route, unknown_conversation, conversation_full); the message is for people."""
+    """A turn that is not run: ``code`` is stable (empty_turn, not_text, turn_too_long, unknown_surface,
+    unknown_collection, unknown_route, unknown_conversation, conversation_full); the message is for people."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -93,14 +97,15 @@ class ChatService:
         text = self._checked_text(text)
         chosen = _route(route)
         if conversation is not None:
-            known = await self._records.surface_of(conversation, person)
+            known = await self._records.surface_of(conversation, person) if conversation.isascii() else None
             if known is None:
                 raise TurnRejected("unknown_conversation", "There is no such conversation of yours. Start a new one.")
             surface = known
-        surface = surface or next(iter(self._surfaces))
+        surface = surface or DEFAULT_SURFACE
         readable = await self._readable(surface, collection)
-        history = await self._records.history(conversation) if conversation else ()
-        if len(history) >= 2 * self._limits.conversation_turns:
+        turns = await self._records.turns(conversation) if conversation else []
+        history = as_history(turns)
+        if len(turns) >= self._limits.conversation_turns:
             raise TurnRejected("conversation_full", "This conversation has become too long. Please start a new one.")
         conversation = conversation or await self._records.start_conversation(person, surface, text)
         turn = await self._records.start_turn(conversation, text)
@@ -119,21 +124,35 @@ class ChatService:
                         await self._save(turn, record)
                     yield event
         finally:
-            if record.status == "stopped":
-                # Shielded: whoever stops the turn must not also stop its being recorded.
-                await asyncio.shield(self._save(turn, record))
-            done.set()
-            self._running[turn.conversation].discard(done)
-            if not self._running[turn.conversation]:
-                del self._running[turn.conversation]
+            try:
+                if record.status == "stopped":
+                    # Shielded: whoever stops the turn must not also stop its being recorded.
+                    await asyncio.shield(asyncio.ensure_future(self._save(turn, record)))
+            finally:
+                self._settle(turn.conversation, done)
+
+    def _settle(self, conversation: str, done: asyncio.Event) -> None:
+        done.set()
+        running = self._running.get(conversation, set())
+        running.discard(done)
+        if not running:
+            self._running.pop(conversation, None)
 
     async def _save(self, turn: Turn, record: _Record) -> None:
-        await self._records.end_turn(turn.id, answer="".join(record.text), status=record.status, events=record.columns)
+        """What cannot be recorded is logged: the reader has the answer all the same."""
+        try:
+            await self._records.end_turn(
+                turn.id, answer="".join(record.text), status=record.status, events=record.columns
+            )
+        except RecordsError:
+            log.exception("turn %s could not be recorded", turn.id)
 
     def _checked_text(self, text: str) -> str:
         text = text.strip()
-        if not text:
+        if not any(unicodedata.category(letter)[0] not in "CZ" for letter in text):
             raise TurnRejected("empty_turn", "The message is empty. Type a question first.")
+        if any(unicodedata.category(letter) == "Cs" for letter in text):
+            raise TurnRejected("not_text", "The message holds something that is not text. Type it again.")
         limit = self._limits.turn_characters
         if len(text) > limit:
             raise TurnRejected(
@@ -151,6 +170,16 @@ class ChatService:
             there = ", ".join(sorted(readable)) or "none yet"
             raise TurnRejected("unknown_collection", f"There is no collection '{collection}' here. There is: {there}.")
         return frozenset({collection})
+
+
+def as_history(turns: Iterable[StoredTurn]) -> tuple[Message, ...]:
+    """A conversation as messages, for the next turn. Unanswered turns count as said."""
+    messages: list[Message] = []
+    for turn in turns:
+        messages.append(Message("user", turn.text))
+        if turn.answer.strip():
+            messages.append(Message("assistant", turn.answer))
+    return tuple(messages)
 
 
 def _route(route: str | None) -> RouteName | None:

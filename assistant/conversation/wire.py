@@ -50,7 +50,6 @@ def _routed(event: Routed) -> dict[str, Any]:
         "threshold": decision.threshold,
         "reasons": list(decision.reasons),
         "query": decision.query,
-        "fresh": decision.fresh,
         "requested": decision.requested,
         "router_version": decision.version,
     }

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from connectors import ConnectorError
+from connectors import ConnectorError, ModelSpec
+from connectors.openai_compat import OpenAIEmbeddings
 
 if TYPE_CHECKING:
     from fastembed import TextEmbedding
@@ -41,6 +42,9 @@ class Embedder(Protocol):
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, the special ones not counted."""
+
+    async def aclose(self) -> None:
+        """Release connections."""
 
 
 def known_dimension(model: str) -> int:
@@ -123,9 +127,13 @@ class FastEmbedder:
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         return [len(each.ids) for each in self._counter().encode_batch(list(texts), add_special_tokens=False)]
 
+    async def aclose(self) -> None:
+        """Nothing to do: the model holds no connection."""
+
 
 class OpenAIEmbedder:
-    """An OpenAI-compatible ``/embeddings`` endpoint. Tokens are estimated at four characters each."""
+    """An OpenAI-compatible ``/embeddings`` endpoint, asked in batches over one client. Tokens are estimated at four
+    characters each."""
 
     def __init__(
         self,
@@ -142,27 +150,33 @@ class OpenAIEmbedder:
         self.dimension = dimension
         self.max_tokens = max_tokens
         self._model = model
-        self._connection: dict[str, Any] = {"base_url": base_url, "api_key": api_key, "http_client": http_client}
+        spec = ModelSpec("embedder", model=model, base_url=base_url, api_key=api_key)
+        self._endpoint = OpenAIEmbeddings(spec, http_client)
         self._batch_size = batch_size
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
-        from connectors.openai_compat import embeddings
-
+        if not texts:
+            return np.zeros((0, self.dimension), dtype=np.float32)
         rows: list[Sequence[float]] = []
         try:
             for start in range(0, len(texts), self._batch_size):
-                batch = list(texts[start : start + self._batch_size])
-                rows += await embeddings(self._model, batch, **self._connection)
+                rows += await self._endpoint.embed(texts[start : start + self._batch_size])
         except ConnectorError as error:
             raise EmbedderError(f"the embedding endpoint failed: {error}") from error
-        vectors = np.asarray(rows, dtype=np.float32).reshape(len(texts), -1)
-        if len(texts) and vectors.shape[1] != self.dimension:
+        lengths = {len(row) for row in rows}
+        if lengths != {self.dimension}:
+            given = " or ".join(map(str, sorted(lengths)))
             raise EmbedderError(
-                f"'{self._model}' gives vectors of {vectors.shape[1]} dimensions, and embedder.dimension is "
-                f"{self.dimension}: set it to {vectors.shape[1]}"
+                f"'{self._model}' gives vectors of {given} dimensions, and embedder.dimension is "
+                f"{self.dimension}: set it to {given}"
             )
+        vectors = np.asarray(rows, dtype=np.float32)
         normalised: Vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         return normalised
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         return [len(text) // 4 + 1 for text in texts]
+
+    async def aclose(self) -> None:
+        """Close the client."""
+        await self._endpoint.aclose()

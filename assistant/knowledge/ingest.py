@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,9 +19,11 @@ from assistant.knowledge.documents import Chunk, Document
 from assistant.knowledge.embedder import Embedder
 from assistant.knowledge.readers import ReadError, read, supported
 from assistant.knowledge.store import Index, Point
+from assistant.settings import DEMO_PATH
 
 GROUP = 24
 """Documents that go through the pipeline together: enough chunks for full embedding batches, little memory."""
+DEMO_DOCUMENTS = Path(__file__).resolve().parent.parent / "demo" / "documents"
 IGNORED_FOLDERS = frozenset({"node_modules", "__pycache__", "venv"})
 
 Outcome = Literal["added", "changed", "unchanged", "failed"]
@@ -29,10 +31,11 @@ Outcome = Literal["added", "changed", "unchanged", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file to ingest and its uri in the collection."""
+    """A file to ingest and its uri in the collection; ``trouble`` says why it cannot even be tried."""
 
     path: Path
     uri: str
+    trouble: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,36 +64,74 @@ class NothingToIngest(Exception):
     """A path does not exist, or holds no file that can be read."""
 
 
-def sources(paths: Sequence[Path]) -> list[Source]:
-    """The files below ``paths`` that can be read, sorted; hidden ones and links out of a folder are left out.
+def sources(paths: Sequence[Path], known: Sequence[Path] = ()) -> list[Source]:
+    """The files below ``paths`` that can be read; hidden ones and links out of a folder are left out. ``demo:`` stands
+    for the shipped documents.
 
-    A folder's files are named by their path below it, a single file by its name; where two would share a name, the
-    name of the argument goes before it. Raises NothingToIngest.
+    A document is named by its path below the folder that was given, a single file by its name. ``known`` are the
+    paths that the collection has been filled from before, first ones first: what lies below one of them keeps the name
+    that it has there, and where two roots hold a file of one name, the later one's goes behind the name of its folder.
+    Raises NothingToIngest.
     """
-    found: dict[str, Path] = {}
-    for path in paths:
+    roots = [_resolved(path) for path in known]
+    found: dict[str, Source] = {}
+    for given in paths:
+        path = _resolved(given)
         if not path.exists():
-            raise NothingToIngest(f"there is no file or folder {path}")
-        files = _below(path) if path.is_dir() else [path]
+            raise NothingToIngest(f"there is no file or folder {given}")
+        root = _root(path, roots)
+        files = _below(path) if path.is_dir() else [Source(path, "")]
         if not files:
-            raise NothingToIngest(f"the folder {path} holds no file of a kind that can be read")
-        for file in files:
-            uri = file.relative_to(path).as_posix() if path.is_dir() else file.name
-            if found.get(uri, file) != file:
-                uri = f"{path.resolve().name if path.is_dir() else path.resolve().parent.name}/{uri}"
-            found[uri] = file
-    return [Source(path, uri) for uri, path in sorted(found.items())]
+            raise NothingToIngest(f"the folder {given} holds no file of a kind that can be read")
+        for source in files:
+            uri = _uri(source.path, root, roots, found)
+            shown = uri.encode("utf-8", "backslashreplace").decode()
+            trouble = source.trouble or ("" if shown == uri else "its name is not UTF-8: rename it")
+            found[uri] = replace(source, uri=shown, trouble=trouble)
+        if root not in roots:
+            roots.append(root)
+    return [found[uri] for uri in sorted(found)]
 
 
-def _below(folder: Path) -> list[Path]:
-    root = folder.resolve()
-    found: list[Path] = []
-    for parent, folders, names in os.walk(folder):
+def _resolved(path: Path) -> Path:
+    return DEMO_DOCUMENTS if str(path) == DEMO_PATH else path.resolve()
+
+
+def _root(path: Path, roots: Sequence[Path]) -> Path:
+    """The folder below which a path is named: a known one that holds it, else itself, or a file's own folder."""
+    above = [root for root in roots if root.is_dir() and path.is_relative_to(root)]
+    return above[0] if above else path if path.is_dir() else path.parent
+
+
+def _uri(file: Path, root: Path, roots: Sequence[Path], found: Mapping[str, Source]) -> str:
+    before = roots[: roots.index(root)] if root in roots else roots
+    others = [each if each.is_dir() else each.parent for each in before]
+
+    def taken(name: str) -> bool:
+        if name in found:
+            return found[name].path != file
+        return any((other / name).exists() and (other / name).resolve() != file for other in others if other != root)
+
+    uri = file.relative_to(root).as_posix()
+    for folder in (root, *root.parents):
+        if not taken(uri):
+            break
+        uri = f"{folder.name}/{uri}"
+    return uri
+
+
+def _below(folder: Path) -> list[Source]:
+    found: list[Source] = []
+
+    def unreadable(error: OSError) -> None:
+        found.append(Source(Path(error.filename), "", trouble=f"unreadable folder: {error.strerror}"))
+
+    for parent, folders, names in os.walk(folder, onerror=unreadable):
         folders[:] = [each for each in folders if not each.startswith(".") and each not in IGNORED_FOLDERS]
         for name in names:
             file = Path(parent) / name
-            if not name.startswith(".") and supported(file) and file.resolve().is_relative_to(root):
-                found.append(file)
+            if not name.startswith(".") and supported(file) and file.resolve().is_relative_to(folder):
+                found.append(Source(file, ""))
     return found
 
 
@@ -118,6 +159,10 @@ class Ingestion:
 
         changed: list[Source] = []
         for source in files:
+            if source.trouble:
+                report.failed.append((source.uri, source.trouble))
+                tell(source.uri, "failed", source.trouble)
+                continue
             hashes = known.get(source.uri, set())
             if hashes and await asyncio.to_thread(_content_hash, source.path) in hashes and len(hashes) == 1:
                 report.unchanged += 1

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +16,6 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, InvalidRequestError, NoSuchModuleError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
-from assistant.conversation.turn import Message
 from assistant.records.models import ConversationRow, TurnRow, now
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -49,11 +50,14 @@ class Repository:
         self._url = url
         self._engine: AsyncEngine | None = None
         self._sessions: async_sessionmaker[AsyncSession] | None = None
+        self._placing = asyncio.Lock()
 
     async def open(self) -> None:
         """Connect and bring the schema up to date. Raises RecordsError."""
+        from alembic.util.exc import CommandError
+
         try:
-            self._engine = create_async_engine(self._url)
+            self._engine = create_async_engine(self._url, hide_parameters=True)
             if self._engine.dialect.name == "sqlite":
                 event.listen(self._engine.sync_engine, "connect", _sqlite_pragmas)
             async with self._engine.begin() as connection:
@@ -63,6 +67,12 @@ class Repository:
             raise RecordsError(
                 f"records.url is not a database address this program can use: {self._shown}. It needs an "
                 "asynchronous driver that is installed, as in sqlite+aiosqlite:// or postgresql+asyncpg://"
+                ' (pip install "switchyard[postgres]")'
+            ) from error
+        except CommandError as error:
+            await self.close()
+            raise RecordsError(
+                f"the records database ({self._shown}) was made by a newer version of Switchyard: {error}"
             ) from error
         except (DBAPIError, OSError) as error:
             await self.close()
@@ -75,17 +85,25 @@ class Repository:
             await self._engine.dispose()
             self._engine = None
 
-    def _session(self) -> AsyncSession:
+    @asynccontextmanager
+    async def _session(self) -> AsyncIterator[AsyncSession]:
+        """A session; faults of the database come out as RecordsError."""
         if self._sessions is None:
             raise RuntimeError("the repository is not open")
-        return self._sessions()
+        try:
+            async with self._sessions() as session, session.begin():
+                yield session
+        except IntegrityError:
+            raise
+        except (DBAPIError, OSError) as error:
+            raise RecordsError(f"the records database failed: {getattr(error, 'orig', error)}") from error
 
     async def start_conversation(self, person: str, surface: str, first: str) -> str:
         """A new conversation, titled by its first turn; returns its id."""
         title = " ".join(first.split())
         title = title if len(title) <= TITLE_CHARACTERS else title[: TITLE_CHARACTERS - 1].rstrip() + "…"
         row = ConversationRow(id=str(uuid.uuid4()), person=person, surface=surface, title=title)
-        async with self._session() as session, session.begin():
+        async with self._session() as session:
             session.add(row)
         return row.id
 
@@ -117,25 +135,16 @@ class Repository:
             for row in rows
         ]
 
-    async def history(self, conversation: str) -> tuple[Message, ...]:
-        """The conversation as messages, for the next turn. Unanswered turns count as said."""
-        messages: list[Message] = []
-        for turn in await self.turns(conversation):
-            messages.append(Message("user", turn.text))
-            if turn.answer:
-                messages.append(Message("assistant", turn.answer))
-        return tuple(messages)
-
     async def start_turn(self, conversation: str, text: str) -> str:
         """Record what was said before anything answers it; returns the turn's id."""
         turn = str(uuid.uuid4())
         for tries_left in reversed(range(TRIES)):
             try:
-                async with self._session() as session, session.begin():
+                async with self._placing, self._session() as session:
                     await self._insert(session, turn, conversation, text)
                 break
             except IntegrityError:
-                # Another turn of this conversation took the same place at the same moment: take the next one.
+                # Another process gave the same place to a turn of this conversation: take the next one.
                 if not tries_left:
                     raise
         return turn
@@ -150,7 +159,7 @@ class Repository:
 
     async def end_turn(self, turn: str, *, answer: str, status: str, events: Mapping[str, Any]) -> None:
         """Record how a turn ended; ``events`` maps routed, retrieved, checked and ended to encoded events."""
-        async with self._session() as session, session.begin():
+        async with self._session() as session:
             values = {"answer": answer, "status": status, **events}
             await session.execute(update(TurnRow).where(TurnRow.id == turn).values(**values))
 
@@ -168,7 +177,7 @@ def migrate(connection: Connection) -> None:
 
 def _sqlite_pragmas(connection: Any, _: object) -> None:
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=20000"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

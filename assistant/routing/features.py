@@ -70,7 +70,7 @@ CUES: dict[str, re.Pattern[str]] = {
     ),
     "source": _pattern(r"\b(?:link|source|page|where (?:does|is|did) (?:it|that|this)|quelle|url)\b"),
     "pasted": re.compile(r":\s*[\"“'„\n]|\n.*\n|```|:\s+\S.{40,}", re.DOTALL),
-    "quoted": re.compile(r"[\"“„»].{12,}[\"”“«]", re.DOTALL),
+    "quoted": re.compile(r"\A[^\"“„»]*[\"“„»].{12,}[\"”“«]", re.DOTALL),  # from the first mark alone: linear
     "number": re.compile(r"\d"),
     "arithmetic": re.compile(r"\d\s*[-+*/x×%]\s*\d|\bpercent\b|\d\s*%", re.IGNORECASE),
     "first_person": re.compile(r"\b(?:i|my|me|we|our|ich|mein\w*|je|mon|ma|yo|mi|io|mio)\b", re.IGNORECASE),
@@ -84,19 +84,19 @@ CUES: dict[str, re.Pattern[str]] = {
 PREVIOUS_CUES: dict[str, re.Pattern[str]] = {
     "offers_lookup": _pattern(
         r"(?:shall|should|want me to|would you like me to|do you want me to|may|can) (?:i )?[^?.!]{0,30}?"
-        r"\b(?:look|check|find|search|see)\b[^?.!]*\?",
-        r"\b(?:nachsehen|nachschauen|heraussuchen|nachschlagen)\b[^?.!]*\?",
+        r"\b(?:look|check|find|search|see)\b[^?.!]{0,400}\?",
+        r"\b(?:nachsehen|nachschauen|heraussuchen|nachschlagen)\b[^?.!]{0,400}\?",
     ),
     "offers_edit": _pattern(
         r"(?:shall|should|want me to|would you like|do you want)[^?.!]{0,40}?"
-        r"\b(?:short\w*|translat\w*|reword|rephrase|summar\w*|friendl\w*|formal|tighten|cut|version)\b[^?.!]*\?"
+        r"\b(?:short\w*|translat\w*|reword|rephrase|summar\w*|friendl\w*|formal|tighten|cut|version)\b[^?.!]{0,400}\?"
     ),
     "offers_draft": _pattern(
         r"(?:shall|should|want me to|would you like|do you want)[^?.!]{0,40}?"
-        r"\b(?:write|draft|prepare|put together|turn)\b[^?.!]*\?"
+        r"\b(?:write|draft|prepare|put together|turn)\b[^?.!]{0,400}\?"
     ),
     "anything_else": _pattern(r"\b(?:anything else|something else|sonst noch|autre chose|algo m[aá]s|altro)\b"),
-    "asks_back": re.compile(r"\?\W*$"),
+    "asks_back": re.compile(r"\?[^\w?]*$"),
     "states_number": re.compile(r"\d"),
     "draft_shown": _pattern(r"\b(?:here(?:'s| is) (?:a|the|your)|dear |subject:|hi all|hello,)"),
     "says_unknown": _pattern(r"\b(?:don't know|not sure|can't find|no information|nothing about|couldn't find)\b"),

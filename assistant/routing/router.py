@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -17,11 +16,6 @@ UNSURE = 0.25
 CLOSE, FAR = 0.55, 0.25
 """Cosine of the best passage from which it counts as a close match, and below which nothing is near."""
 
-_FRESH = re.compile(
-    r"\b(?:current(?:ly)?|latest|newest|today|right now|at the moment|this (?:week|month|year)|up to date|"
-    r"still valid|aktuell\w*|derzeit|heute|neueste\w*|actuel\w*|aujourd'hui|actual\w*|attual\w*)\b",
-    re.IGNORECASE,
-)
 _SAYS = {
     "asks_first": "opens with a question word",
     "asks": "asks for something",
@@ -69,8 +63,8 @@ class Costs:
 @dataclass(frozen=True, slots=True)
 class Decision:
     """The route of one turn. ``scores`` holds P(information) and P(voice), ``threshold`` what the first was compared
-    with, ``reasons`` plain words, ``query`` what is searched for (empty if nothing is), ``fresh`` whether the turn
-    asks for today's state, ``requested`` whether a person chose the route, ``version`` the classifier's."""
+    with, ``reasons`` plain words, ``query`` what is searched for (empty if nothing is), ``requested`` whether a
+    person chose the route, ``version`` the classifier's."""
 
     route: RouteName
     information: float
@@ -78,15 +72,18 @@ class Decision:
     threshold: float
     reasons: tuple[str, ...]
     query: str
-    fresh: bool
     requested: bool
     version: str
 
 
 class Router:
-    """Decides from scores, costs and policy. Ties go to looking up."""
+    """Decides from scores, costs and policy. Ties go to looking up. ``voice_model`` says whether there is one; where
+    it is missing, the reasons say who answers."""
 
-    def __init__(self, classifier: Classifier, costs: Costs, voice_threshold: float = 0.5) -> None:
+    def __init__(
+        self, classifier: Classifier, costs: Costs, voice_threshold: float = 0.5, *, voice_model: bool = True
+    ) -> None:
+        self._voice_model = voice_model
         self._classifier = classifier
         self._costs = costs
         self._voice_threshold = voice_threshold
@@ -109,6 +106,8 @@ class Router:
             looks_up, reasons = self._looks_up(scores, similarity)
             route, more = self._with_voice(scores, policy) if looks_up else ("voice", [])
             reasons += more
+        if ROUTES[route].role == "voice" and not self._voice_model and policy != "never":
+            reasons.append("no voice model is configured, so the main model answers")
         return Decision(
             route=route,
             information=round(scores.information, 4),
@@ -116,7 +115,6 @@ class Router:
             threshold=round(self._costs.threshold, 4),
             reasons=tuple(reasons),
             query=query if ROUTES[route].looks_up else "",
-            fresh=_FRESH.search(turn.text) is not None,
             requested=turn.route is not None,
             version=self.version,
         )
@@ -130,7 +128,6 @@ class Router:
             threshold=round(self._costs.threshold, 4),
             reasons=("the router could not read this turn",),
             query=turn.text,
-            fresh=False,
             requested=turn.route is not None,
             version=self.version,
         )

@@ -110,6 +110,8 @@ def test_broken_files_are_named_with_their_reason_and_stop_nothing(tmp_path: Pat
         (["ask", "hi", "--collection", "nowhere"], "There is no collection 'nowhere' here. There is: demo."),
         (["ask", "hi", "--route", "sideways"], "sideways"),
         (["ingest", "no-such-folder"], "there is no file or folder"),
+        (["ingest", "empty-folder", "--collection", "My Docs"], "cannot name a collection"),
+        (["collections", "remove", "nowhere"], "there is no collection 'nowhere'"),
         (["ingest", "--collection", "x", "empty-folder"], "holds no file of a kind that can be read"),
         (["serve", "--port", "99999"], "--port"),
         (["--config", "x"], "No such option"),
@@ -186,6 +188,57 @@ def test_a_change_of_chunking_is_refused_until_the_index_is_rebuilt(tmp_path: Pa
     assert "£165" in run(tmp_path, "ask", LONDON).stdout
 
 
+def test_a_rebuild_reads_what_commands_ingested_too_and_drops_what_is_gone(tmp_path: Path) -> None:
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    (docs / "canteen.md").write_text("# Canteen\n\nThe canteen opens at 11:30.\n")
+    (docs / "gone.md").write_text("# Gone\n\nThis page goes.\n")
+    assert run(tmp_path, "ingest", "docs", "--collection", "house").returncode == 0
+    (docs / "gone.md").unlink()
+    done = run(tmp_path, "ingest", "--rebuild")
+    assert done.returncode == 0 and "house: 1 added" in done.stdout and "demo: 12 added" in done.stdout
+    found = run(tmp_path, "ask", "when does the canteen open?", "--collection", "house", "--json").stdout
+    assert "11:30" in found and "gone.md" not in found
+
+
+def test_two_folders_of_one_collection_keep_apart(tmp_path: Path) -> None:
+    for name, animal in (("a", "aardvark"), ("b", "beaver")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "readme.md").write_text(f"# Limits\n\nThe {animal} limit is 7.\n")
+        done = run(tmp_path, "ingest", name, "--collection", "zoo")
+        assert "1 added" in done.stdout, done.stdout
+    for animal, document in (("aardvark", "readme.md"), ("beaver", "b/readme.md")):
+        found = json.loads(run(tmp_path, "ask", f"what is the {animal} limit?", "--json").stdout)
+        assert document in [source["document"] for source in found["sources"]]
+
+
+def test_a_collection_that_leaves_the_settings_is_not_searched(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "canteen.md").write_text("# Canteen\n\nThe canteen opens at 11:30.\n")
+    assert run(tmp_path, "ingest").returncode == 0
+    write_settings(tmp_path, collections={"house": {"paths": ["docs"]}})
+    assert run(tmp_path, "ingest").returncode == 0
+    found = json.loads(run(tmp_path, "ask", LONDON, "--route", "retrieve", "--json").stdout)
+    assert {source["collection"] for source in found["sources"]} == {"house"}
+
+
+def test_the_programs_own_files_are_never_ingested(tmp_path: Path) -> None:
+    write_settings(tmp_path, models={"gpt": {"model": "m", "api_key": "planted-secret-2"}})
+    (tmp_path / "note.md").write_text("# Note\n\nA note about nothing in particular.\n")
+    assert run(tmp_path, "ingest", ".", "--collection", "here").returncode == 0
+    found = run(tmp_path, "ask", "api key of model m", "--route", "retrieve", "--collection", "here", "--json").stdout
+    assert "planted-secret-2" not in found and "note.md" in found
+
+
+def test_a_name_that_is_not_utf8_is_named_and_stops_nothing(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "good.md").write_text("# Good\n\nThis one is fine.\n")
+    with open(os.fsencode(tmp_path / "docs") + b"/bad\xff.md", "w") as file:
+        file.write("# Bad\n\nname\n")
+    done = run(tmp_path, "ingest", "docs")
+    assert done.returncode == 1 and "1 added" in done.stdout and "not UTF-8" in done.stdout
+
+
 def test_while_a_server_runs_commands_go_through_it(tmp_path: Path) -> None:
     docs = tmp_path / "docs"
     docs.mkdir()
@@ -201,10 +254,13 @@ def test_while_a_server_runs_commands_go_through_it(tmp_path: Path) -> None:
         assert done.returncode == 2 and "There is: demo, house." in done.stderr
         done = run(tmp_path, "ingest", "no-such-folder")
         assert done.returncode == 2 and "there is no file or folder" in done.stderr
-        done = run(tmp_path, "serve", "--port", "1")
-        assert done.returncode == 2
+        done = run(tmp_path, "serve", "--port", "8")
+        assert done.returncode == 1 and "in use by another process" in done.stderr
+        assert "house" in run(tmp_path, "collections", "list").stdout
+        assert run(tmp_path, "collections", "remove", "house").returncode == 0
+        assert "house" not in run(tmp_path, "collections", "list").stdout
+        assert "12 unchanged" in run(tmp_path, "ingest").stdout, "the demo, named by the settings"
     assert not (tmp_path / "data" / "server.json").exists()
-    assert "11:30" in run(tmp_path, "ask", "when does the canteen open?").stdout
 
 
 def test_a_killed_server_leaves_nothing_that_stands_in_the_way(tmp_path: Path) -> None:

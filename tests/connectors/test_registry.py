@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 import connectors
@@ -51,6 +53,34 @@ def test_a_missing_package_comes_with_its_install_hint() -> None:
 def test_redaction_leaves_no_key(text: str) -> None:
     shown = redact(f"it said {text} there", "my own secret value")
     assert text.split("=")[-1].split()[-1] not in shown and "[key]" in shown
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("https://user:hunter2@host:8000/v1?token=abc", "https://[key]@host:8000/v1?token=[key]"),
+        ("https://hunter2@host/v1", "https://[key]@host/v1"),
+        ("https://user:hunt@er2@host/v1", "https://[key]@host/v1"),
+        ("https://host/v1?api_key=hunter2hunter2&x=1", "https://host/v1?api_key=[key]&x=1"),
+        ("https://host/v1?x=1&X-Amz-Security-Token=hunter2", "https://host/v1?x=1&X-Amz-Security-Token=[key]"),
+        ("https://host/v1?client_secret=a&password=b;", "https://host/v1?client_secret=[key]&password=[key]"),
+        ("https://host:8000/v1?version=2026", "https://host:8000/v1?version=2026"),
+        ("ask me@host or https://host/~me@here", "ask me@host or https://host/~me@here"),
+    ],
+)
+def test_redaction_masks_the_secrets_of_an_address_and_leaves_the_rest(address: str, shown: str) -> None:
+    once = redact(f"at {address} it is")
+    assert once == f"at {shown} it is"
+    assert redact(once) == once
+
+
+@pytest.mark.parametrize(
+    "text", ["?" * 20_000, "?key" * 5_000, "&" + "key" * 7_000, "://" * 7_000, "://" + "a" * 20_000]
+)
+def test_redaction_takes_little_time(text: str) -> None:
+    started = time.perf_counter()
+    redact(text)
+    assert time.perf_counter() - started < 0.5
 
 
 def test_every_error_has_a_code_of_its_own() -> None:

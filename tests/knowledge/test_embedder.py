@@ -54,15 +54,19 @@ def test_an_unknown_model_is_said() -> None:
         FastEmbedder("no/such", folder=None, dimension=None)
 
 
-def endpoint(dimension: int) -> httpx2.AsyncClient:
+def endpoint(dimension: int, requests: list[list[str]] | None = None) -> httpx2.AsyncClient:
+    """Gives each text the vector (its length, 1, 0, …), the last text's first."""
+
     def handler(request: httpx2.Request) -> httpx2.Response:
         texts = json.loads(request.content)["input"]
+        if requests is not None:
+            requests.append(texts)
         rows = [
-            {"object": "embedding", "index": n, "embedding": [float(len(text))] + [0.0] * (dimension - 1)}
+            {"object": "embedding", "index": n, "embedding": ([float(len(text)), 1.0] + [0.0] * dimension)[:dimension]}
             for n, text in enumerate(texts)
         ]
         usage = {"prompt_tokens": 1, "total_tokens": 1}
-        return httpx2.Response(200, json={"object": "list", "data": rows, "model": "e", "usage": usage})
+        return httpx2.Response(200, json={"object": "list", "data": rows[::-1], "model": "e", "usage": usage})
 
     return httpx2.AsyncClient(transport=httpx2.MockTransport(handler))
 
@@ -80,8 +84,25 @@ def remote(dimension: int, client: httpx2.AsyncClient) -> OpenAIEmbedder:
 
 
 async def test_an_endpoint_gives_normalised_vectors() -> None:
-    found = await remote(4, endpoint(4)).embed(["aa"])
-    assert found.tolist() == [[1.0, 0.0, 0.0, 0.0]]
+    found = await remote(4, endpoint(4)).embed(["aaa"])
+    assert np.allclose(found, [[0.9486833, 0.3162278, 0.0, 0.0]]) and found.dtype == np.float32
+
+
+async def test_an_endpoint_is_asked_in_batches_that_keep_the_order() -> None:
+    requests: list[list[str]] = []
+    target = remote(4, endpoint(4, requests))
+    found = await target.embed(["a", "bbb", "cc", "ddddd", "eeee"])
+    assert requests == [["a", "bbb"], ["cc", "ddddd"], ["eeee"]]
+    assert np.allclose(found[:, 0] / found[:, 1], [1, 3, 2, 5, 4])
+    assert (await target.embed([])).shape == (0, 4) and len(requests) == 3
+
+
+async def test_closing_an_embedder_leaves_a_lent_client_open(embedder: FastEmbedder) -> None:
+    client = endpoint(4)
+    for each in (remote(4, client), embedder):
+        await each.aclose()
+        assert (await each.embed(["a"])).shape == (1, each.dimension)
+    assert not client.is_closed
 
 
 async def test_an_endpoint_of_another_dimension_is_said() -> None:

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from qdrant_client import AsyncQdrantClient
 
-from assistant.knowledge.store import StoreError
+from assistant.knowledge.store import StoreError, StoreUnavailable
 from assistant.knowledge.store.embedded import EmbeddedStore
 from assistant.knowledge.store.factory import build_store
 from assistant.knowledge.store.server import ServerStore
+from assistant.knowledge.store.server_index import Connection, ServerIndex
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Payload indexes have no effect"),
@@ -55,6 +56,7 @@ async def answering(status: str, body: str = "{}", late: bool = False) -> AsyncI
         ("429 Too Many Requests", "{}", "try again in a moment"),
         ("500 Internal Server Error", '{"status": {"error": "disk full"}}', r"HTTP 500 \(disk full\)"),
         ("502 Bad Gateway", "<html>", r"HTTP 502 \(Bad Gateway\)"),
+        ("408 Request Timeout", '{"status": {"error": "too slow"}}', r"HTTP 408 \(too slow\)"),
         ("200 OK", '{"hello": 1}', "not Qdrant's"),
         ("200 OK", "<html>", "not Qdrant's"),
     ],
@@ -65,18 +67,27 @@ async def test_a_refusal_says_what_to_do(status: str, body: str, advice: str) ->
         with pytest.raises(StoreError, match=advice) as raised:
             await store.open()
     assert str(raised.value).startswith("the Qdrant server at http://127.0.0.1:")
+    assert (type(raised.value) is StoreUnavailable) == status.startswith(("408", "502", "503", "504"))
     assert KEY not in "".join(traceback.format_exception(raised.value, limit=0))
 
 
 async def test_a_server_that_does_not_answer() -> None:
     async with answering("200 OK", late=True) as url:
-        with pytest.raises(StoreError, match="did not answer within 1 s"):
+        with pytest.raises(StoreUnavailable, match="did not answer within 1 s"):
             await ServerStore(url, api_key=KEY, timeout=1).open()
 
 
 async def test_a_server_that_is_not_there() -> None:
-    with pytest.raises(StoreError, match=r"http://127\.0\.0\.1:9 cannot be reached"):
+    with pytest.raises(StoreUnavailable, match=r"http://127\.0\.0\.1:9 cannot be reached"):
         await ServerStore("http://127.0.0.1:9", api_key=KEY).open()
+
+
+async def test_a_server_that_has_gone_is_unavailable_to_an_index_too() -> None:
+    url = "http://127.0.0.1:9"
+    client = AsyncQdrantClient(url=url, check_compatibility=False)
+    with pytest.raises(StoreUnavailable, match="cannot be reached"):
+        await ServerIndex("docs", 4, "switchyard_docs", Connection(client, url, 1)).count()
+    await client.close()
 
 
 @pytest.mark.parametrize("url", ["ftp://qdrant", "http://qdrant:port", "http://[::1"])

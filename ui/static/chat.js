@@ -39,7 +39,10 @@
   const name = (root) => {
     root.querySelectorAll?.("#chat [data-testid=bot], #chat [data-testid=user]").forEach((message) => {
       message.setAttribute("aria-label", speaker[message.dataset.testid]);
+      message.setAttribute("role", "group");
     });
+    document.querySelector("#box textarea")?.setAttribute("aria-label", "Your message");
+    document.querySelector("#box textarea")?.setAttribute("dir", "auto");
     Object.entries(unnamed).forEach(([kind, label]) => {
       document.querySelectorAll(`#box ${kind}`).forEach((button) => button.setAttribute("aria-label", label));
     });
@@ -49,8 +52,26 @@
       link.setAttribute("aria-label", `Source ${link.textContent.replace(/\D/g, "")}`);
     });
   };
+  // The conversation follows its end only while its reader is there.
+  let following = true;
+  document.addEventListener("scroll", (event) => {
+    const log = event.target;
+    if (!log.classList?.contains("bubble-wrap")) return;
+    following = log.scrollHeight - log.scrollTop - log.clientHeight < 80;
+  }, true);
+  document.addEventListener("wheel", (event) => {
+    if (event.deltaY < 0 && event.target.closest?.("#chat")) following = false;
+  }, { capture: true, passive: true });
+  const follow = (changes) => {
+    const log = document.querySelector("#chat .bubble-wrap");
+    const asked = changes.some((change) => [...change.addedNodes].some((node) => node.classList?.contains("user-row")));
+    if (log && (following || asked)) log.scrollTop = log.scrollHeight;
+    if (asked) following = true;
+  };
+
   document.addEventListener("DOMContentLoaded", () => {
     name(document);
+    new MutationObserver(follow).observe(document.body, { childList: true, subtree: true, characterData: true });
     new MutationObserver((changes) => changes.forEach((change) => change.addedNodes.forEach((node) => name(node))))
       .observe(document.body, { childList: true, subtree: true });
   });

@@ -25,6 +25,10 @@ class StoreLocked(StoreError):
     """Another process holds the embedded document base."""
 
 
+class StoreUnavailable(StoreError):
+    """A Qdrant server cannot be reached or does not answer in time."""
+
+
 class IndexMismatch(StoreError):
     """The index was built with vectors of another dimension."""
 

@@ -11,14 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from assistant.files import sync_folder, write_atomically
 from assistant.knowledge.store import StoreError
 from assistant.knowledge.store.embedded_index import EmbeddedIndex, uninterrupted
 from assistant.knowledge.store.files import (
     create_folder,
     is_index,
-    sync_folder,
     take_lock,
-    write_atomically,
 )
 from assistant.knowledge.store.payload import check_dimension, checked_name
 

@@ -10,30 +10,11 @@ from pathlib import Path
 
 import qdrant_edge as edge
 
+from assistant.files import write_atomically
 from assistant.knowledge.store import StoreError, StoreLocked
 from assistant.knowledge.store import payload as shared
 
 _MANIFEST = "index.json"
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Replace a file so that a reader, also after a crash, sees the old text or the new one."""
-    fresh = path.with_name(f".{path.name}.new")
-    with open(fresh, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(fresh, path)
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames in a folder survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def take_lock(folder: Path) -> int:

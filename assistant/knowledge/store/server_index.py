@@ -13,7 +13,7 @@ from qdrant_client import AsyncQdrantClient, models
 from qdrant_client.common.client_exceptions import QdrantException
 from qdrant_client.http.exceptions import ApiException, ResponseHandlingException, UnexpectedResponse
 
-from assistant.knowledge.store import Hit, HybridQuery, Point, StoreError
+from assistant.knowledge.store import Hit, HybridQuery, Point, StoreError, StoreUnavailable
 from assistant.knowledge.store import payload as shared
 from assistant.knowledge.store.base import BaseIndex
 from assistant.knowledge.store.bm25 import document_vector
@@ -26,6 +26,8 @@ _BY_STATUS = {
     413: "takes no request this large; raise service.max_request_size_mb in its configuration",
     429: "is asked too often; try again in a moment",
 }
+_UNREACHED = (408, 502, 503, 504)
+"""What the server says when it is late, and a gateway when it does not get through to the server."""
 
 
 class Connection:
@@ -39,30 +41,34 @@ class Connection:
 
     @contextmanager
     def explained(self) -> Iterator[AsyncQdrantClient]:
-        """Raise StoreError for what goes wrong inside; no message holds the key or the address's user."""
+        """Raise StoreError for what goes wrong inside, StoreUnavailable where the server cannot be reached or is late;
+        no message holds the key or the address's user."""
         try:
             yield self.client
         except ResponseHandlingException as error:
-            raise StoreError(f"{self._server} {self._unanswered(error.source)}") from error
+            raise self._unanswered(error.source) from error
         except UnexpectedResponse as error:
             meaning = _BY_STATUS.get(error.status_code or 0)
-            raise StoreError(f"{self._server} {meaning or _refusal(error)}") from error
+            kind = StoreUnavailable if error.status_code in _UNREACHED else StoreError
+            raise kind(f"{self._server} {meaning or _refusal(error)}") from error
         except (
             json.JSONDecodeError,
             AssertionError,
         ) as error:  # an answer with status 200 from anything else
-            raise StoreError(f"{self._server} {self._unanswered(error)}") from error
+            raise self._unanswered(error) from error
         except (ApiException, QdrantException) as error:
             raise StoreError(f"{self._server} {_BY_STATUS[429]} ({error})") from error
         except (ValueError, RuntimeError) as error:  # what the client's local mode raises
             raise StoreError(f"{self._server} {_BY_STATUS[404]} ({error})") from error
 
-    def _unanswered(self, cause: Exception) -> str:
+    def _unanswered(self, cause: Exception) -> StoreError:
         if isinstance(cause, httpx.TimeoutException):
-            return f"did not answer within {self._timeout:g} s; check its load, or allow more in the settings"
+            late = f"did not answer within {self._timeout:g} s; check its load, or allow more in the settings"
+            return StoreUnavailable(f"{self._server} {late}")
         if isinstance(cause, httpx.TransportError):
-            return "cannot be reached; check that it runs and that the address in the settings is right"
-        return "gives answers that are not Qdrant's; check the address in the settings"
+            gone = "cannot be reached; check that it runs and that the address in the settings is right"
+            return StoreUnavailable(f"{self._server} {gone}")
+        return StoreError(f"{self._server} gives answers that are not Qdrant's; check the address in the settings")
 
 
 def _refusal(error: UnexpectedResponse) -> str:
