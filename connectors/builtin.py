@@ -26,8 +26,9 @@ MAX_CHARACTERS = 900
 THOUGHT_CHARACTERS = 360
 MARGIN = 0.16
 """How far below the best quote's score another one may lie and still be said."""
-EXAMPLE_FIT = 0.55
-"""Cosine from which a voice example is taken to answer the same thing."""
+EXAMPLE_FIT, SHORT_FIT = 0.5, 0.42
+"""Cosine from which a voice example is taken to answer the same thing; a turn of a word or three has less to match."""
+SHORT_WORDS = 3
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[A-Z0-9ÄÖÜ\"'(\[*_])")
 _ABBREVIATION = re.compile(r"\b(?:e\.g|i\.e|etc|vs|approx|No|Mr|Mrs|Ms|Dr|St|z\.B|bzw)\.$")
@@ -90,7 +91,7 @@ class BuiltinModel(ChatModel):
             self._said = self._embed([example for example, _ in self._exchanges])
         fits = self._said @ self._embed([said])[0]
         best = int(fits.argmax())
-        if fits[best] < EXAMPLE_FIT:
+        if fits[best] < (SHORT_FIT if len(said.split()) <= SHORT_WORDS else EXAMPLE_FIT):
             return NOTHING_FITS, NO_EXAMPLE_NOTE
         return self._exchanges[best][1], VOICE_NOTE
 

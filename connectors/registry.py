@@ -74,7 +74,12 @@ def build(connector: str, spec: ModelSpec, resources: Resources | None = None) -
             f"models.{spec.name} has no api_key. Put `api_key: ${{{entry.key_variable}}}` under it and set "
             f"{entry.key_variable} in the environment"
         )
-    return factory(replace(spec, base_url=preset), resources or Resources())
+    try:
+        return factory(replace(spec, base_url=preset), resources or Resources())
+    except ConfigurationError:
+        raise
+    except Exception as error:  # whatever a connector of somebody else's makes of its options
+        raise ConfigurationError(f"models.{spec.name} could not be built by '{connector}': {error}") from error
 
 
 def _from_entry_points(name: str) -> Connector | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from assistant.cli.common import console, friendly, load_settings
+from assistant.cli.common import console, friendly, load_settings, stop
+from assistant.settings import DEMO_PATH
 
 
 def explain(path: Path | None) -> None:
@@ -28,6 +29,10 @@ def check(path: Path | None) -> None:
         from assistant.app import build_assistant
 
         assistant = build_assistant(loaded.settings)
+    for name, collection in loaded.settings.collections.items():
+        for path in collection.paths:
+            if str(path) != DEMO_PATH and not path.exists():
+                stop(f"collections.{name}.paths: there is no file or folder {path}")
     out = console()
     out.print(f"{loaded.path or 'no assistant.yaml, so the defaults'}: fine")
     for role, model in assistant.models.items():

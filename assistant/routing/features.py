@@ -16,6 +16,7 @@ from assistant.conversation.turn import Message
 
 PREVIOUS_CHARACTERS = 400
 TURN_CHARACTERS = 1500
+READ_MESSAGES = 12
 
 
 def _pattern(*alternatives: str) -> re.Pattern[str]:
@@ -123,6 +124,7 @@ def texts(turn: str, history: Sequence[Message]) -> tuple[str, ...]:
 
 def cues(turn: str, history: Sequence[Message]) -> NDArray[np.float32]:
     """The cues in the order of ``NAMES``; each between 0 and about 1."""
+    history = history[-READ_MESSAGES:]
     previous = previous_answer(history)
     words = re.findall(r"\w+", turn.casefold())
     before = set(re.findall(r"\w{4,}", " ".join(message.content for message in history).casefold()))

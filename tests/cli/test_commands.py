@@ -151,6 +151,9 @@ def test_check_builds_the_models(tmp_path: Path) -> None:
     write_settings(tmp_path, models={"local": {"connector": "ollama", "model": "m"}}, roles={"main": "local"})
     done = run(tmp_path, "config", "check")
     assert done.returncode == 0 and "main: answered by local" in done.stdout
+    write_settings(tmp_path, collections={"house": {"paths": ["nowhere"]}})
+    done = run(tmp_path, "config", "check")
+    assert done.returncode == 2 and "collections.house.paths" in done.stderr and "nowhere" in done.stderr
 
 
 def test_a_model_that_is_down_is_said_and_exits_with_1(filled: Path, tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ def test_a_dotted_name_is_a_connector() -> None:
         ("openai-compatible", r"has no base_url"),
         ("scripted", r"options\.answers"),
         ("builtin", r"needs an embedder"),
+        ("os:system", r"models\.m could not be built by 'os:system'"),
     ],
 )
 def test_what_is_wrong_with_a_connector_is_said(connector: str, says: str) -> None:

@@ -88,6 +88,40 @@ async def test_words_appear_while_they_are_written_and_stop_keeps_them(page: Pag
     await expect(page.locator("#chat .bot-row").last).to_contain_text("£165", timeout=15_000)
 
 
+async def test_a_reader_who_scrolls_up_is_left_there_while_an_answer_grows(page: Page) -> None:
+    await page.set_viewport_size({"width": 390, "height": 500})
+    for count in (1, 2):
+        await ask(page, LONDON)
+        await expect(page.locator("#chat .bot-row")).to_have_count(count, timeout=15_000)
+        await expect(page.get_by_role("button", name="Send")).to_be_visible(timeout=10_000)
+    await ask(page, "hello")
+    answer = page.locator("#chat .bot-row").last
+    await expect(answer).to_contain_text("word3", timeout=15_000)
+    await expect(page.locator("#chat .user-row").last).to_be_in_viewport()
+    log = page.locator("#chat .bubble-wrap")
+    await log.evaluate("log => { log.scrollTop = 0 }")
+    await expect(answer).to_contain_text("word30", timeout=15_000)
+    assert await log.evaluate("log => log.scrollTop") == 0
+
+
+async def test_what_is_typed_meanwhile_stays(page: Page) -> None:
+    await ask(page, "hello")
+    await expect(page.locator("#chat .bot-row").last).to_contain_text("word3", timeout=15_000)
+    await page.locator("#box textarea").fill("my next question")
+    await expect(page.locator("#chat .bot-row").last).to_contain_text("the end.", timeout=15_000)
+    await expect(page.get_by_role("button", name="Send")).to_be_visible(timeout=10_000)
+    await expect(page.locator("#box textarea")).to_have_value("my next question")
+
+
+async def test_many_quick_enters_send_once(page: Page) -> None:
+    await page.locator("#box textarea").fill(LONDON)
+    for _ in range(5):
+        await page.keyboard.press("Enter")
+    await expect(page.locator("#chat .bot-row")).to_contain_text("£165", timeout=15_000)
+    await page.wait_for_timeout(800)
+    await expect(page.locator("#chat .user-row")).to_have_count(1)
+
+
 async def test_a_suggestion_is_asked_by_a_click(page: Page) -> None:
     await page.get_by_text("What is the hotel cap in London?").click()
     await expect(page.locator("#chat .bot-row")).to_contain_text("£165", timeout=15_000)

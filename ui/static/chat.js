@@ -52,7 +52,8 @@
       link.setAttribute("aria-label", `Source ${link.textContent.replace(/\D/g, "")}`);
     });
   };
-  // The conversation follows its end only while its reader is there.
+  // The conversation follows its end while its reader is there, but never past the question: an answer is read from
+  // its beginning.
   let following = true;
   document.addEventListener("scroll", (event) => {
     const log = event.target;
@@ -65,7 +66,10 @@
   const follow = (changes) => {
     const log = document.querySelector("#chat .bubble-wrap");
     const asked = changes.some((change) => [...change.addedNodes].some((node) => node.classList?.contains("user-row")));
-    if (log && (following || asked)) log.scrollTop = log.scrollHeight;
+    if (!log || !(following || asked)) return;
+    const question = [...log.querySelectorAll(".user-row")].at(-1);
+    const top = question ? log.scrollTop + question.getBoundingClientRect().top - log.getBoundingClientRect().top - 12 : 0;
+    log.scrollTop = Math.min(log.scrollHeight - log.clientHeight, question ? top : Infinity);
     if (asked) following = true;
   };
 
