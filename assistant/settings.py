@@ -98,7 +98,7 @@ class Embedder(Section):
     base_url: WebUrl | None = Field(default=None, description="Address of the endpoint, for openai.")
     api_key: SecretStr | None = Field(default=None, description="Key for it; write ${OPENAI_API_KEY}.")
     batch_size: Whole | None = Field(
-        default=None, ge=1, description="Texts embedded at once. Without a value: 4 here, 64 at an endpoint."
+        default=None, ge=1, description="Texts embedded at once. Without a value: 1 here, 64 at an endpoint."
     )
     dimension: PositiveWhole | None = Field(default=None, description="Length of the vectors; openai needs it.")
     max_tokens: PositiveWhole | None = Field(default=None, description="Longest text it reads, in tokens.")

@@ -11,10 +11,13 @@ from qdrant_edge import Bm25, Bm25Config
 Sparse = tuple[list[int], list[float]]
 """Token ids in ascending order, and their weights."""
 
+AVERAGE_WORDS = 128
+"""Length of a usual chunk, which BM25 normalises by; the handbook's have 110 words, and its own default is 256."""
+
 
 @cache
 def _model() -> Bm25:
-    return Bm25(Bm25Config(k=1.2, b=0.75, avg_len=256, language="english", ascii_folding=True))
+    return Bm25(Bm25Config(k=1.2, b=0.75, avg_len=AVERAGE_WORDS, language="english", ascii_folding=True))
 
 
 def document_vector(text: str) -> Sparse:
