@@ -30,9 +30,9 @@ $(VENV)/.installed-test: $(VENV)/.installed requirements-test.txt
 
 # Writes both requirements files anew from pyproject.toml: the newest versions that fit, with hashes.
 lock:
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 		--no-header --extra build pyproject.toml --output-file requirements.txt
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 		--no-header --extra build --extra test --constraint requirements.txt pyproject.toml \
 		--output-file requirements-test.txt
 

@@ -162,7 +162,7 @@ async def _ingest(assistant: Assistant, body: IngestBody) -> AsyncIterator[str]:
         while (progress := await queue.get()) is not None:
             yield sse({"type": "progress", **asdict(progress)})
         yield sse({"type": "report", **asdict(await task)})
-    except Exception as error:
+    except Exception as error:  # the stream has begun: whatever happened can only be told in it
         log.exception("ingestion into %s failed", body.collection)
         yield sse({"type": "failed", "message": f"the ingestion failed: {error}"})
     finally:
