@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import logging
 from collections.abc import AsyncIterator
@@ -65,10 +66,6 @@ def create_app(assistant: Assistant, token: str) -> FastAPI:
     app.add_exception_handler(RecordsError, _broken)
     app.add_exception_handler(StoreError, _broken)
 
-    def _check_token(authorization: str) -> None:
-        if not hmac.compare_digest(authorization.encode(), f"Bearer {token}".encode()):
-            raise HTTPException(401, "This needs the token in server.json in the data folder.")
-
     @app.get("/healthz")
     async def healthz() -> dict[str, Any]:
         """Whether the server can answer, and what it could search."""
@@ -97,27 +94,7 @@ def create_app(assistant: Assistant, token: str) -> FastAPI:
 
         return StreamingResponse(frames(), media_type="text/event-stream", headers=STREAM)
 
-    @app.post("/api/ingest")
-    async def ingest(body: IngestBody, authorization: Annotated[str, Header()] = "") -> StreamingResponse:
-        """For commands on this machine: ingest, as server-sent events progress, then report or failed."""
-        _check_token(authorization)
-        try:
-            await assistant.find(body.paths, body.collection)
-        except NothingToIngest as error:
-            raise HTTPException(422, str(error)) from error
-        return StreamingResponse(_ingest(assistant, body), media_type="text/event-stream", headers=STREAM)
-
-    @app.get("/api/collections")
-    async def collections(authorization: Annotated[str, Header()] = "") -> dict[str, Any]:
-        """For commands on this machine: every collection with its number of passages."""
-        _check_token(authorization)
-        return {"collections": dict(await assistant.index.collections())}
-
-    @app.delete("/api/collections/{name}")
-    async def remove(name: str, authorization: Annotated[str, Header()] = "") -> dict[str, Any]:
-        """For commands on this machine: delete a collection."""
-        _check_token(authorization)
-        return {"removed": await assistant.remove(name)}
+    _add_machine_routes(app, assistant, token)
 
     @app.api_route("/api/{rest:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)
     async def nothing(rest: str) -> JSONResponse:
@@ -129,6 +106,36 @@ def create_app(assistant: Assistant, token: str) -> FastAPI:
     hosts = [assistant.settings.server.host, *assistant.settings.server.allowed_hosts]
     with_page.add_middleware(Harden, head='<script src="switchyard/chat.js"></script>', hosts=hosts)
     return with_page
+
+
+def _add_machine_routes(app: FastAPI, assistant: Assistant, token: str) -> None:
+    """What commands on the server's own machine use, with the token that only its user can read."""
+
+    def check(authorization: str) -> None:
+        if not hmac.compare_digest(authorization.encode(), f"Bearer {token}".encode()):
+            raise HTTPException(401, "This needs the token in server.json in the data folder.")
+
+    @app.post("/api/ingest")
+    async def ingest(body: IngestBody, authorization: Annotated[str, Header()] = "") -> StreamingResponse:
+        """For commands on this machine: ingest, as server-sent events progress, then report or failed."""
+        check(authorization)
+        try:
+            await assistant.find(body.paths, body.collection)
+        except NothingToIngest as error:
+            raise HTTPException(422, str(error)) from error
+        return StreamingResponse(_ingest(assistant, body), media_type="text/event-stream", headers=STREAM)
+
+    @app.get("/api/collections")
+    async def collections(authorization: Annotated[str, Header()] = "") -> dict[str, Any]:
+        """For commands on this machine: every collection with its number of passages."""
+        check(authorization)
+        return {"collections": dict(await assistant.index.collections())}
+
+    @app.delete("/api/collections/{name}")
+    async def remove(name: str, authorization: Annotated[str, Header()] = "") -> dict[str, Any]:
+        """For commands on this machine: delete a collection."""
+        check(authorization)
+        return {"removed": await assistant.remove(name)}
 
 
 def _mount_page(app: FastAPI, assistant: Assistant) -> FastAPI:
@@ -147,8 +154,6 @@ def _mount_page(app: FastAPI, assistant: Assistant) -> FastAPI:
 
 
 async def _ingest(assistant: Assistant, body: IngestBody) -> AsyncIterator[str]:
-    import asyncio
-
     queue: asyncio.Queue[Progress | None] = asyncio.Queue()
 
     async def work() -> Any:

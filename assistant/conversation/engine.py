@@ -106,18 +106,19 @@ class Engine:
             clock.mark("finished")
             yield grounding.check(stream.answer, passages, state)
             yield _finished(stream, prompt_version, clock)
-        except Exception as error:
+        except Exception as error:  # known faults speak for themselves, any other is logged: see _failed
             if not routed:
                 yield Routed(turn.id, turn.conversation, self._router.undecided(turn))
             yield _failed(turn, error, stream.answer)
 
-    async def _search(self, turn: Turn, scores: Scores) -> tuple[Found, StoreError | None]:
-        """The search beside the router: its result is evidence for the decision even where it is not used."""
+    async def _search(self, turn: Turn, scores: Scores) -> tuple[Found, StoreError | EmbedderError | None]:
+        """The search before the decision: its result is evidence even for a turn that is not looked up. A fault of it
+        must not fail a turn that needs nothing from it."""
         if turn.route is not None and not ROUTES[turn.route].looks_up:
             return Found("", ()), None
         try:
             return await self._retriever.search(turn, scores), None
-        except StoreError as error:
+        except (StoreError, EmbedderError) as error:
             log.warning("search for turn %s failed: %s", turn.id, error)
             return Found(turn.text, ()), error
 

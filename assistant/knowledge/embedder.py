@@ -92,6 +92,7 @@ class FastEmbedder:
 
                 try:
                     model = TextEmbedding(**self._arguments)
+                    # fastembed types its inner model by its base class, which has no tokenizer.
                     model.model.tokenizer.enable_truncation(self.max_tokens)  # type: ignore[attr-defined]
                     self._model = model
                 except Exception as error:  # fastembed raises whatever its downloader or onnxruntime raises

@@ -22,7 +22,7 @@ from assistant.knowledge.store import Index, Point
 from assistant.settings import DEMO_PATH
 
 GROUP = 24
-"""Documents that go through the pipeline together: enough chunks for full embedding batches, little memory."""
+"""Documents that go through the pipeline, and become visible, together."""
 DEMO_DOCUMENTS = Path(__file__).resolve().parent.parent / "demo" / "documents"
 IGNORED_FOLDERS = frozenset({"node_modules", "__pycache__", "venv"})
 
@@ -104,8 +104,8 @@ def _root(path: Path, roots: Sequence[Path]) -> Path:
 
 
 def _uri(file: Path, root: Path, roots: Sequence[Path], found: Mapping[str, Source]) -> str:
-    before = roots[: roots.index(root)] if root in roots else roots
-    others = [each if each.is_dir() else each.parent for each in before]
+    own = next((place for place, each in enumerate(roots) if each in (root, file)), len(roots))
+    others = [each if each.is_dir() else each.parent for each in roots[:own]]
 
     def taken(name: str) -> bool:
         if name in found:

@@ -15,6 +15,7 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -51,7 +52,7 @@ async def ingestion(documents: Path, data: Path) -> None:
     row("the same files again", f"{again:.2f} s")
 
 
-def turn(server: Serving, text: str, route: str | None) -> list[dict[str, object]]:
+def turn(server: Serving, text: str, route: str | None) -> list[dict[str, Any]]:
     body = {"message": text, "collection": "handbook", "route": route}
     frames = httpx.post(f"{server.url}/api/chat", json=body, timeout=60).text.strip().split("\n\n")
     return [json.loads(frame.split("data: ", 1)[1]) for frame in frames]
@@ -65,9 +66,9 @@ def questions(server: Serving) -> None:
         hits = 0
         for each in asked:
             events = turn(server, each["question"], "retrieve")
-            pages = [passage["document"] for passage in events[1]["passages"][:3]]  # type: ignore[index]
+            pages = [passage["document"] for passage in events[1]["passages"][:3]]
             hits += any(page in each["pages"] for page in pages)
-            first.append(events[-1]["timings"]["retrieved"])  # type: ignore[index]
+            first.append(events[-1]["timings"]["retrieved"])
         row(f"right page among the first three sources, {split} questions", f"{hits} of {len(asked)}")
     looked_up = sum(turn(server, each["question"], None)[0]["route"] != "voice" for each in rows)
     row("of all questions, routed to a lookup", f"{looked_up} of {len(rows)}")

@@ -8,6 +8,7 @@ import pytest
 from assistant.app import Assistant
 from assistant.conversation.events import Checked, Event, Failed, Finished, Retrieved, Routed, TextDelta
 from assistant.conversation.turn import Turn
+from assistant.knowledge.embedder import EmbedderError
 from connectors import errors
 from connectors.scripted import ScriptedModel, Step
 from tests.conftest import answer_with
@@ -108,6 +109,18 @@ async def test_an_unexpected_fault_is_logged_and_shows_nothing_of_itself(
     events = await run(demo, turn(LEAVE))
     assert isinstance(events[-1], Failed) and events[-1].code == "internal_error"
     assert "unexpected call" not in events[-1].message and "unexpected call" in caplog.text
+
+
+async def test_where_the_search_fails_only_turns_that_need_it_do(
+    demo: Assistant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def down(*_: object) -> None:
+        raise EmbedderError("the embedding endpoint failed")
+
+    monkeypatch.setattr(demo.service.engine._retriever, "search", down)
+    assert isinstance((await run(demo, turn("hello")))[-1], Finished)
+    events = await run(demo, turn(LEAVE))
+    assert kinds(events) == [Routed, Failed] and events[-1].code == "knowledge_unavailable"
 
 
 async def test_an_empty_answer_is_a_failure(demo: Assistant) -> None:

@@ -91,6 +91,17 @@ def test_two_files_of_one_name_keep_apart(folder: Path, tmp_path: Path) -> None:
     assert [source.uri for source in sources([folder, folder / "a.md"])] == ["a.md", "c.py", "sub/b.txt"]
 
 
+def test_a_file_keeps_its_name_when_another_of_that_name_comes_later(tmp_path: Path) -> None:
+    first, second = tmp_path / "a" / "x.md", tmp_path / "b" / "x.md"
+    for file in (first, second):
+        file.parent.mkdir()
+        file.write_text("x")
+    known = [first, second]
+    assert [source.uri for source in sources([second], known)] == ["b/x.md"]
+    assert [source.uri for source in sources([first], known)] == ["x.md"]
+    assert [source.uri for source in sources(known, known)] == ["b/x.md", "x.md"]
+
+
 @pytest.mark.parametrize("name", ["missing", "empty"])
 def test_nothing_to_ingest_is_said(tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()

@@ -139,7 +139,7 @@ class EmbeddedStore:
             create_folder(scratch, dimension, self._exact_up_to_kb)
             os.rename(scratch, folder)
             sync_folder(self._path)
-        except Exception as error:
+        except Exception as error:  # the engine raises plain Exception, the system OSError
             shutil.rmtree(scratch, ignore_errors=True)
             raise StoreError(f"{folder} cannot be made ({error}); move away what is there, or free space") from error
 

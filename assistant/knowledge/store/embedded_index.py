@@ -170,7 +170,7 @@ class EmbeddedIndex(BaseIndex):
     def _load(self, shard_name: str) -> edge.EdgeShard:
         try:
             return edge.EdgeShard.load(str(self._folder / shard_name))
-        except Exception as error:
+        except Exception as error:  # the engine raises nothing more exact
             if "WouldBlock" in str(error):
                 raise StoreLocked(f"{self._folder} is in use by another process; stop that one") from error
             raise unreadable(self._folder, error) from error
