@@ -35,14 +35,19 @@ class Document:
     content_hash: str
     modified: date | None = None
     pages: tuple[PageStart, ...] = ()
+    code: str = ""
+    """The programming language where the whole document is code, by the name of its grammar ("python")."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """A piece of a document that is embedded, stored and found as one.
 
-    ``text == document.text[start:end]``; ``section`` is the path of headings above it, outermost first;
-    ``position`` counts from 0 and ``of`` is the number of chunks in the document.
+    ``text == document.text[start:end]``; ``section`` is the path of headings above it, outermost first, and in code
+    the path of symbols (class, method); ``position`` counts from 0 and ``of`` is the number of chunks in the document.
+    ``source`` is the id of the source that the document came from: a document is known by collection, source and uri.
+    ``gap`` is what lies between the chunk before and this one (blanks, headings), so that neighbours can be joined to
+    the document's own text; ``line`` is the first line in a code file, from 1.
     """
 
     collection: str
@@ -57,11 +62,18 @@ class Chunk:
     content_hash: str
     page: str | None = None
     modified: date | None = None
+    source: str = ""
+    gap: str = ""
+    line: int | None = None
 
     @property
     def id(self) -> str:
         """A UUID that is the same for the same content at the same place, so a repeated upsert changes nothing."""
-        key = "\0".join((self.collection, self.document, self.content_hash, str(self.position)))
+        return self.id_at(self.position)
+
+    def id_at(self, position: int) -> str:
+        """The id of the chunk at another position of the same version of this document."""
+        key = "\0".join((self.collection, self.source, self.document, self.content_hash, str(position)))
         return str(uuid.uuid5(_CHUNK_IDS, key))
 
     @property

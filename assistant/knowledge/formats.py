@@ -23,7 +23,7 @@ from llama_index.core.schema import Document
 from assistant.knowledge import tables, word
 from assistant.knowledge.characters import decoded, readable, unruled
 from assistant.knowledge.properties import parse_date, stated_title
-from assistant.knowledge.sources import ReadError, load, office, office_properties
+from assistant.knowledge.loading import ReadError, load, office, office_properties
 
 _CUT_WORD = re.compile(r"(?<=[a-zà-ÿ])-\n(?=[a-zà-ÿ])")
 _DELIMITERS = "\t|;,"

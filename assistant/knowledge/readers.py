@@ -14,7 +14,7 @@ from assistant.knowledge import blocks, markdown, markup, templates
 from assistant.knowledge.characters import decoded, readable
 from assistant.knowledge.documents import Document, PageStart
 from assistant.knowledge.properties import parse_date, shortened, stated_date, stated_title, title_from
-from assistant.knowledge.sources import ReadError, load, looks_like
+from assistant.knowledge.loading import ReadError, load, looks_like
 
 if TYPE_CHECKING:
     from llama_index.core.schema import Document as LlamaDocument

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from assistant.knowledge import sources
+from assistant.knowledge import loading
 from assistant.knowledge.readers import SUFFIXES, ReadError, read, supported
 from tests.knowledge.test_readers import ROOT, encrypted, make_pdf, read_bytes
 
 
 def zip_bomb(path: Path) -> None:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("word/document.xml", b"\0" * (sources.MAX_EXPANDED + 1))
+        archive.writestr("word/document.xml", b"\0" * (loading.MAX_EXPANDED + 1))
 
 
 def zip_of_nothing(path: Path) -> None:
@@ -32,7 +32,7 @@ def ole(path: Path, content: str) -> None:
 
 def large(path: Path) -> None:
     with path.open("wb") as file:
-        file.truncate(sources.MAX_BYTES + 1)
+        file.truncate(loading.MAX_BYTES + 1)
 
 
 def filled(content: bytes | str) -> Callable[[Path], object]:

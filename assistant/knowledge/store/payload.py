@@ -104,8 +104,9 @@ def to_payload(chunk: Chunk) -> dict[str, Any]:
         "of": chunk.of,
         "content_hash": chunk.content_hash,
     }
-    if chunk.page is not None:
-        payload["page"] = chunk.page
+    for name in ("page", "line", "source", "gap"):
+        if value := getattr(chunk, name):
+            payload[name] = value
     if chunk.modified is not None:
         payload["modified"] = chunk.modified.isoformat()
     return payload

@@ -1,0 +1,100 @@
+"""Sources: places that documents come from and are kept in step with.
+
+A source lists what it holds and reads one document at a time; `assistant.knowledge.sync` compares that with what the
+index holds. Kinds of source are rows of `assistant.knowledge.sources.registry`, each in a file of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from assistant.knowledge.documents import Document
+
+
+class SourceError(Exception):
+    """A source cannot be listed at all; the message says why and what to do, and holds no secret."""
+
+
+class Gone(Exception):
+    """A document that was listed is not there any more: it is treated as deleted."""
+
+
+class NotModified(Exception):
+    """The source says that a document is still the version that is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSpec:
+    """What the settings or a command say of a source: its kind, where it is, and options of the kind.
+
+    ``location`` is an absolute path for kinds on this machine, else a URL or a dotted name.
+    """
+
+    kind: str
+    location: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """The same for the same spec in every process; stored with each chunk, 16 hexadecimal digits."""
+        plain = json.dumps([self.kind, self.location, self.options], sort_keys=True, default=str)
+        return hashlib.sha256(plain.encode()).hexdigest()[:16]
+
+    @property
+    def label(self) -> str:
+        """How people see it."""
+        return f"{self.kind} {self.location}"
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A document that a source offers.
+
+    ``uri`` names it within the source. ``version`` is a token that is never the same for two contents (a blob id, or
+    size and times of a file); an equal token means that the document need not be read. None: only reading tells.
+    ``trouble`` says why it cannot even be tried.
+    """
+
+    uri: str
+    version: str | None = None
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a source holds now. Below the uri prefixes ``unlisted`` it could not look, so nothing there is taken for
+    deleted; each comes with the reason."""
+
+    documents: tuple[Listed, ...]
+    unlisted: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A document as read, and the version token to remember for it (None: read it again next time)."""
+
+    document: Document
+    version: str | None
+
+
+class Source(Protocol):
+    """One place that documents come from. Constructing does no I/O; ``async with`` opens and closes it."""
+
+    spec: SourceSpec
+
+    async def __aenter__(self) -> Source:
+        """Open what listing and reading need. Raises SourceError."""
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close it."""
+
+    async def list(self) -> Listing:
+        """What is there now. Raises SourceError, and never passes off a failure as an empty listing."""
+
+    async def fetch(self, listed: Listed, known: str | None) -> Fetched:
+        """Read one document; ``known`` is the version token remembered from the last time. Raises ReadError with a
+        reason in plain words, NotModified, or Gone. May be called for several documents at once."""
