@@ -20,11 +20,32 @@ config_app = typer.Typer(help="Look at the settings.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
 collections_app = typer.Typer(help="The collections of documents.", no_args_is_help=True)
 app.add_typer(collections_app, name="collections")
+sources_app = typer.Typer(help="The places that documents come from.", no_args_is_help=True)
+app.add_typer(sources_app, name="sources")
+eval_app = typer.Typer(help="Measure on passages and labelled turns of your own.", no_args_is_help=True)
+app.add_typer(eval_app, name="eval")
 
 ConfigOption = Annotated[
     Path | None,
     typer.Option("--config", "-c", help="Settings file.", envvar="ASSISTANT_CONFIG", show_default="assistant.yaml"),
 ]
+
+
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="Also follow a source that looks empty or has lost most of its documents.")
+]
+
+
+PassagesOption = Annotated[Path, typer.Option(help="JSONL file of passages: id, text and, if there is one, title.")]
+TurnsOption = Annotated[Path, typer.Option(help="JSONL file of turns: turn, history, relevant, answerability.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+class Engine(StrEnum):
+    """Where documents are split and embedded."""
+
+    local = "local"
+    ray = "ray"
 
 
 class RouteChoice(StrEnum):
@@ -68,18 +89,19 @@ def serve(
 @app.command()
 def ingest(
     paths: Annotated[
-        list[Path] | None, typer.Argument(help="Files and folders; without any, those of the settings.")
+        list[str] | None, typer.Argument(help="Files, folders and web addresses; without any, what the settings name.")
     ] = None,
     collection: Annotated[str, typer.Option(help="The collection to put them in.")] = "documents",
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Build the index anew, after a change of embedder or chunking.")
     ] = False,
+    force: ForceOption = False,
     config: ConfigOption = None,
 ) -> None:
-    """Read documents into a collection. Unchanged files are left alone."""
+    """Bring documents into a collection, and keep where they came from as its source."""
     from assistant.cli.ingest import run
 
-    run(config, paths or [], collection, rebuild)
+    run(config, paths or [], collection, rebuild, force)
 
 
 @app.command()
@@ -87,13 +109,16 @@ def ask(
     text: Annotated[str, typer.Argument(help="The question, or whatever you would type into the chat.")],
     route: Annotated[RouteChoice, typer.Option(help="Which way to answer.")] = RouteChoice.auto,
     collection: Annotated[str | None, typer.Option(help="Search this collection only.")] = None,
+    group: Annotated[
+        list[str] | None, typer.Option(help="Ask as somebody of this group; may be given more than once.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     config: ConfigOption = None,
 ) -> None:
     """Ask one question and print the answer with its sources."""
     from assistant.cli.ask import run
 
-    run(config, text, str(route), collection, as_json)
+    run(config, text, str(route), collection, group or [], as_json)
 
 
 @config_app.command("explain")
@@ -128,6 +153,76 @@ def collections_remove(
     from assistant.cli.collections import remove
 
     remove(config, name)
+
+
+@collections_app.command("rollback")
+def collections_rollback(config: ConfigOption = None) -> None:
+    """Search the index before the last rebuild again, and bring it up to date."""
+    from assistant.cli.collections import rollback
+
+    rollback(config)
+
+
+@sources_app.command("list")
+def sources_list(
+    collection: Annotated[str | None, typer.Argument(help="Those of this collection only.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Show the sources with what they brought, and how their last syncs ended."""
+    from assistant.cli.sources import show
+
+    show(config, collection, as_json)
+
+
+@sources_app.command("sync")
+def sources_sync(
+    collection: Annotated[str | None, typer.Argument(help="Those of this collection only.")] = None,
+    source: Annotated[str | None, typer.Option(help="This one only, by its id or location.")] = None,
+    force: ForceOption = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on, whenever something changes, until Ctrl+C.")] = False,
+    every: Annotated[
+        str, typer.Option(help="With --watch: how often what cannot be watched is looked at: 30s, 10m, 2h.")
+    ] = "10m",
+    engine: Annotated[Engine, typer.Option(help="What splits and embeds: this process, or Ray.")] = Engine.local,
+    config: ConfigOption = None,
+) -> None:
+    """Bring collections up to date with their sources: new, changed, moved and deleted documents."""
+    from assistant.cli.sources import sync
+
+    sync(config, collection, source, force, str(engine), every if watch else None)
+
+
+@sources_app.command("remove")
+def sources_remove(
+    collection: Annotated[str, typer.Argument(help="The collection.")],
+    source: Annotated[str, typer.Argument(help="The source, by its id or location.")],
+    config: ConfigOption = None,
+) -> None:
+    """Take a source out of a collection, with its documents. What it holds stays where it is."""
+    from assistant.cli.sources import remove
+
+    remove(config, collection, source)
+
+
+@eval_app.command("retrieval")
+def eval_retrieval(
+    passages: PassagesOption, turns: TurnsOption, as_json: JsonOption = False, config: ConfigOption = None
+) -> None:
+    """How well the right passages are found: nDCG@5, recall, MRR, hit@1, and how long a search takes."""
+    from assistant.cli.evaluate import run
+
+    run(config, "retrieval", passages, turns, as_json)
+
+
+@eval_app.command("evidence")
+def eval_evidence(
+    passages: PassagesOption, turns: TurnsOption, as_json: JsonOption = False, config: ConfigOption = None
+) -> None:
+    """How well turns that the passages can answer are told from those that they cannot (AUC)."""
+    from assistant.cli.evaluate import run
+
+    run(config, "evidence", passages, turns, as_json)
 
 
 def main() -> None:

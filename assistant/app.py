@@ -3,73 +3,81 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
-from itertools import count
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, cast
 
-from pydantic import SecretStr
-
-from assistant.conversation.engine import Engine, SurfacePolicy
+from assistant.access.policy import EVERYONE, readable
+from assistant.config_errors import ConfigError
+from assistant.conversation.engine import Engine
 from assistant.conversation.routes import Role
 from assistant.conversation.service import ChatService, Limits
-from assistant.knowledge.embedder import LOCAL_BATCH, Embedder, FastEmbedder, OpenAIEmbedder
-from assistant.knowledge.ingest import Ingestion, NothingToIngest, Progress, Report, Source, sources
-from assistant.knowledge.retrieve import Retriever
-from assistant.knowledge.roots import Roots
-from assistant.knowledge.store import Index, Store, StoreError
-from assistant.knowledge.store.factory import build_store
+from assistant.knowledge import legacy
+from assistant.knowledge.base import Build, DocumentBase
+from assistant.knowledge.collections import Collections, row
+from assistant.knowledge.embedder import Embedder, FastEmbedder
+from assistant.knowledge.happenings import Mistake, Tell
+from assistant.knowledge.ingesting import ingest
+from assistant.knowledge.rebuild import rebuild, roll_back
+from assistant.knowledge.sources.registry import build as build_source
+from assistant.knowledge.store import Index
+from assistant.parts import (
+    embedder_elsewhere,
+    make_embedder,
+    make_models,
+    make_store,
+    make_sync,
+    plain_embedder,
+    policy_of,
+    retriever_maker,
+    voice_examples,
+)
+from assistant.records.manifest import Manifest
 from assistant.records.repository import Repository
 from assistant.routing.classifier import LinearClassifier
 from assistant.routing.router import Costs, Router
-from assistant.settings import BUILTIN, DEMO_PATH, Settings, Surface
-from assistant.voice.examples import VoiceExample, VoiceExamples
-from assistant.voice.examples import read as read_examples
-from connectors import ChatModel, ModelSpec, Resources, build
+from assistant.settings import BUILTIN, Settings
+from assistant.voice.examples import VoiceExamples
+from connectors import ChatModel, Resources
 
 VERSION = version("switchyard")
-LIVE = "live"
-"""The alias of the index that is searched."""
 SETTINGS_FILE = "assistant.yaml"
-COLLECTIONS_SECONDS = 2.0
-DEMO = Path(__file__).parent / "demo"
+READERS_SECONDS = 2.0
 
 
 @dataclass(slots=True)
 class Assistant:
-    """A running assistant; ``async with`` opens and closes it. ``collections`` maps names to numbers of chunks.
+    """A running assistant; ``async with`` opens and closes it.
 
-    With ``rebuild`` it opens an index for the present settings beside the live one, for ``make_live`` to switch to.
+    ``reload`` reads the settings anew. With ``whatever`` it opens also where the index does not fit the settings, for
+    a rebuild or a rollback; it cannot chat then.
     """
 
     settings: Settings
-    store: Store
+    base: DocumentBase
+    collections: Collections
     records: Repository
-    embedder: Embedder
     router_embedder: FastEmbedder
     models: dict[Role, ChatModel]
     examples: VoiceExamples
-    roots: Roots
-    collections: dict[str, int] = field(default_factory=dict)
-    rebuild: bool = False
-    _index: Index | None = None
-    _counted: float = 0.0
+    make_embedder: Callable[[Settings], Embedder]
+    reload: Callable[[], Settings] | None = None
+    whatever: bool = False
+    _readers: Mapping[str, Collection[str]] = field(default_factory=dict)
+    _read: tuple[float, int] = (0.0, -1)
     _opened: AsyncExitStack = field(default_factory=AsyncExitStack)
     _service: ChatService | None = None
 
     @property
     def index(self) -> Index:
         """The live index; only while open."""
-        if self._index is None:
-            raise RuntimeError("the assistant is not open")
-        return self._index
+        return self.base.live.index
 
     @property
     def service(self) -> ChatService:
@@ -80,16 +88,15 @@ class Assistant:
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as opened:
-            await self.store.open()
-            opened.push_async_callback(self.store.close)
-            self._index = await self._open_index()
-            await self.records.open()
-            opened.push_async_callback(self.records.close)
-            opened.push_async_callback(self.embedder.aclose)
             for model in {id(each): each for each in self.models.values()}.values():
                 opened.push_async_callback(model.aclose)
-            await self._count()
-            self._service = self._build_service(self._index)
+            opened.push_async_callback(self.base.close)
+            await self.base.open(self.build(), whatever=self.whatever)
+            await self.records.open()
+            opened.push_async_callback(self.records.close)
+            await legacy.take_over(self.settings.data, self.collections.manifest)
+            await self._name_collections()
+            self._service = self._build_service()
             self._opened = opened.pop_all()
         return self
 
@@ -103,86 +110,113 @@ class Assistant:
         vectors = await self.router_embedder.embed(["warm up"])
         await self.examples.nearest(vectors[0], 1)
 
-    async def find(self, paths: Sequence[Path], collection: str) -> list[Source]:
-        """The files that ``ingest`` would read, without this program's own: its data and its settings hold keys and
-        what people said. Raises NothingToIngest."""
-        found = await asyncio.to_thread(sources, paths, self.roots.paths(collection))
-        data = self.settings.data.resolve()
-        kept = [each for each in found if not each.path.is_relative_to(data) and each.path.name != SETTINGS_FILE]
-        if not kept:
-            raise NothingToIngest(f"{paths[0]} holds nothing but the settings and data of this program")
-        return kept
+    async def refresh(self) -> None:
+        """Take over what the settings file now says of collections, embedder and chunking; the last two count from
+        the next rebuild on. Raises Mistake for a file that is wrong."""
+        if self.reload is None:
+            return
+        try:
+            new = await asyncio.to_thread(self.reload)
+        except ConfigError as error:
+            raise Mistake(f"the settings cannot be read anew: {error}") from error
+        taken = {name: getattr(new, name) for name in ("collections", "embedder", "chunking")}
+        self.settings = self.settings.model_copy(update=taken)
+        await self._name_collections()
 
-    async def ingest(self, paths: Sequence[Path], collection: str, on_progress: Callable[[Progress], None]) -> Report:
-        """Files and folders into a collection. Raises NothingToIngest before anything is changed."""
-        found = await self.find(paths, collection)
-        named = self.settings.collections.get(collection)
-        self.roots.add(collection, paths, "settings" if named and set(paths) <= set(named.paths) else "command")
-        ingestion = Ingestion(self.index, self.embedder, collection, self.settings.chunking.max_tokens)
-        report = await ingestion.run(found, on_progress)
-        await self._count()
-        return report
+    async def ingest(
+        self, given: Sequence[Path | str], collection: str, tell: Tell = lambda _: None, *, force: bool = False
+    ) -> None:
+        """Files, folders and addresses into a collection. Raises Mistake before anything is changed."""
+        await ingest(self.collections, [str(each) for each in given], collection, tell, force=force)
 
-    async def remove(self, collection: str) -> bool:
-        """Delete a collection and forget where it came from; False if there is none."""
-        known = collection in self.collections or collection in self.roots.read()
-        await self.index.delete_collection(collection)
-        self.roots.remove(collection)
-        await self._count()
-        return known
+    async def sync(
+        self,
+        tell: Tell = lambda _: None,
+        *,
+        collections: Sequence[str] | None = None,
+        collection: str | None = None,
+        source: Sequence[str] = (),
+        force: bool = False,
+        engine: str = "local",
+    ) -> None:
+        """Bring sources up to date: all, those of some collections, of one, or by id, location or label. Raises
+        Mistake for what there is not."""
+        await self.refresh()
+        if collections is None:
+            due = await self.collections.due(collection, source)
+        else:
+            due = [state for name in collections for state in await self.collections.due(name)]
+        await self.collections.sync(due, tell, force=force, engine=engine)
 
-    async def readable(self, surface: str) -> list[str]:
-        """The collections that may be searched on a surface: those it names, else all but those that have left the
-        settings. Another process may fill a shared store, so the list is read again after a while."""
-        if time.monotonic() - self._counted >= COLLECTIONS_SECONDS:
-            await self._count()
-        named = self.settings.surfaces[surface].collections
-        left = {
-            name
-            for name, entry in self.roots.read().items()
-            if entry.origin == "settings" and name not in self.settings.collections
+    async def rebuild(self, tell: Tell, *, force: bool = False) -> None:
+        """Build an index for the settings as the file now says, and switch to it. Raises NotDone."""
+        await self.refresh()
+        build = self.build()
+        try:
+            await rebuild(self.collections, build, tell, force=force)
+        except BaseException:
+            await self.base.discard(build)
+            raise
+
+    async def roll_back(self, tell: Tell) -> None:
+        """Switch to the index before. Raises StoreError where the settings do not fit it."""
+        await self.refresh()
+        build = self.build()
+        try:
+            await roll_back(self.collections, build, tell)
+        except BaseException:
+            await self.base.discard(build)
+            raise
+
+    async def list_sources(self) -> dict[str, Any]:
+        """Every source with its state, as JSON, for whoever runs this."""
+        return {"sources": [row(known) for known in await self.collections.known()]}
+
+    async def list_collections(self) -> dict[str, Any]:
+        """Every collection with its readers, and the indexes that are kept, as JSON, for whoever runs this."""
+        index = await self.base.searched()
+        passages = dict(await index.collections()) if index else {}
+        readers = await self._who_reads({*passages, *self.settings.collections})
+        return {
+            "collections": [
+                {"name": name, "passages": passages.get(name, 0), "readers": list(readers[name])}
+                for name in sorted(readers)
+            ],
+            "indexes": [
+                {"name": each.name, "use": each.use, "passages": each.chunks, "made_with": each.made_with}
+                for each in await self.base.indexes()
+            ],
         }
-        return [name for name in self.collections if name not in left and (named is None or name in named)]
 
-    def work(self) -> list[tuple[str, list[Path]]]:
-        """Each collection of the settings with its paths, and with ``rebuild`` those that commands have filled too."""
-        configured = {name: list(each.paths) for name, each in self.settings.collections.items() if each.paths}
-        if self.rebuild:
-            for name, entry in self.roots.read().items():
-                if entry.origin == "command" or name in configured:
-                    configured[name] = list(dict.fromkeys([*configured.get(name, []), *entry.paths]))
-        return list(configured.items())
+    async def readable(self, surface: str, groups: Collection[str]) -> frozenset[str]:
+        """The collections that somebody of these groups may search on a surface. Another process may fill a shared
+        store, so what there is is read again after a while."""
+        at, changes = self._read
+        if changes != self.collections.changes or time.monotonic() - at >= READERS_SECONDS:
+            self._read = (time.monotonic(), self.collections.changes)
+            await self.base.look_again()
+            self._readers = await self._who_reads(await self.index.collections())
+        place = self.settings.surfaces[surface]
+        found = readable(self._readers, [*place.groups, *groups])
+        return found if place.collections is None else found & frozenset(place.collections)
 
-    async def make_live(self) -> None:
-        """Switch to the index that was built beside. The one before stays in the store, older ones go."""
-        before = (await self.store.aliases()).get(LIVE)
-        await self.store.switch(LIVE, self.index.name)
-        for name in await self.store.indexes():
-            if name not in (before, self.index.name):
-                await self.store.drop(name)
+    async def _who_reads(self, present: Collection[str]) -> Mapping[str, Collection[str]]:
+        """Who may read each collection that there is: as the settings say, else everyone where a command made it. One
+        that has left the settings, or that nobody knows the origin of, is nobody's."""
+        made = await self.collections.of_commands()
+        named = self.settings.collections
+        return {name: named[name].readers if name in named else [EVERYONE] if name in made else [] for name in present}
 
-    async def _count(self) -> None:
-        self.collections = dict(await self.index.collections())
-        self._counted = time.monotonic()
+    async def _name_collections(self) -> None:
+        named = self.settings.collections.items()
+        await self.collections.name(await asyncio.to_thread(lambda: {name: each.specs() for name, each in named}))
 
-    async def _open_index(self) -> Index:
-        base = index_name(self.embedder, self.settings)
-        live = (await self.store.aliases()).get(LIVE)
-        if self.rebuild or live is None:
-            taken = await self.store.indexes()
-            name = next(f"{base}-v{n}" for n in count(1) if f"{base}-v{n}" not in taken)
-            index = await self.store.create(name, self.embedder.dimension)
-            if live is None:
-                await self.store.switch(LIVE, name)
-            return index
-        if live.rpartition("-v")[0] != base:
-            raise StoreError(
-                f"the document base was built as '{live}', and the settings of embedder and chunking now ask for "
-                f"'{base}'. Put them back, or build it anew: assistant ingest --rebuild"
-            )
-        return await self.store.create(live, self.embedder.dimension)
+    def build(self) -> Build:
+        """What the settings ask an index to be."""
+        elsewhere = partial(embedder_elsewhere, plain_embedder(self.settings))
+        return Build(self.make_embedder(self.settings), self.settings.chunking.max_tokens, elsewhere)
 
-    def _build_service(self, index: Index) -> ChatService:
+    def _build_service(self) -> ChatService:
         settings = self.settings
         costs = settings.router.costs
         router = Router(
@@ -191,105 +225,51 @@ class Assistant:
             settings.router.voice_threshold,
             voice_model=settings.roles.voice is not None or settings.roles.main == BUILTIN,
         )
-        retriever = Retriever(
-            index,
-            self.embedder,
-            passages=settings.retrieval.passages,
-            candidates=settings.retrieval.candidates,
-            history_turns=settings.retrieval.history_turns,
-        )
-        policies = {name: _policy(settings, surface) for name, surface in settings.surfaces.items()}
-        engine = Engine(router, retriever, self.models, policies, self.examples)
-        readable = {name: partial(self.readable, name) for name in settings.surfaces}
+        policies = {name: policy_of(settings, surface) for name, surface in settings.surfaces.items()}
+        engine = Engine(router, self.base, self.models, policies, self.examples)
+        readers = {name: partial(self.readable, name) for name in settings.surfaces}
         limits = Limits(settings.limits.turn_characters, settings.limits.conversation_turns)
-        return ChatService(engine, self.records, readable, limits)
+        return ChatService(engine, self.records, readers, limits)
 
 
-def build_assistant(settings: Settings, *, rebuild: bool = False) -> Assistant:
-    """The assistant that the settings describe, not yet opened. Raises ConnectorError for a model that cannot be
-    built and VoiceExamplesError for voice examples that cannot be read."""
+def build_assistant(
+    settings: Settings,
+    *,
+    embedder: Callable[[Settings], Embedder] | None = None,
+    reload: Callable[[], Settings] | None = None,
+    own_files: Sequence[Path] = (),
+    whatever: bool = False,
+) -> Assistant:
+    """The assistant that the settings describe, not yet opened. ``embedder`` makes one of the settings in place of our
+    own way. ``own_files`` are never read as documents, beside the
+    data folder and every assistant.yaml: they hold keys and what people said. Raises ConnectorError for a model that
+    cannot be built and VoiceExamplesError for voice examples that cannot be read."""
     shipped = FastEmbedder()
-    examples = _voice_examples(settings)
+    examples = voice_examples(settings)
     resources = Resources(
         embed=shipped.embed_now, exchanges=[(each.said, each.answer) for each in examples if each.verbatim]
     )
-    records_url = settings.records.url or f"sqlite+aiosqlite:///{settings.data / 'records.db'}"
+    records = Repository(settings.records.url or f"sqlite+aiosqlite:///{settings.data / 'records.db'}")
+    models = make_models(settings, resources)
+    base = DocumentBase(
+        make_store(settings), retriever_maker(settings, models), keep=lambda embedder: embedder is shipped
+    )
+    avoid = [settings.data.resolve(), Path(SETTINGS_FILE), *(path.resolve() for path in own_files)]
+    manifest = Manifest(records)
     return Assistant(
         settings=settings,
-        store=build_store(
-            engine=settings.store.engine,
-            path=settings.data / "index",
-            url=settings.store.url,
-            api_key=_secret(settings.store.api_key),
-            timeout=settings.store.timeout,
+        base=base,
+        collections=Collections(
+            base,
+            manifest,
+            partial(build_source, avoid=avoid, cache=settings.data / "sources"),
+            partial(make_sync, manifest),
         ),
-        records=Repository(records_url),
-        embedder=_embedder(settings, shipped),
+        records=records,
         router_embedder=shipped,
-        models=_models(settings, resources),
+        models=models,
         examples=VoiceExamples(examples, shipped),
-        roots=Roots(settings.data),
-        rebuild=rebuild,
+        make_embedder=embedder or partial(make_embedder, shipped=shipped),
+        reload=reload,
+        whatever=whatever,
     )
-
-
-def index_name(embedder: Embedder, settings: Settings) -> str:
-    """Names an index by what its vectors depend on: the embedding model and how documents are cut."""
-    size = min(settings.chunking.max_tokens, embedder.max_tokens)
-    name = f"{embedder.name}-d{embedder.dimension}-c{size}"
-    return re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip("-.")
-
-
-def _voice_examples(settings: Settings) -> list[VoiceExample]:
-    path = settings.voice.examples
-    if path is None and [list(each.paths) for each in settings.collections.values()] == [[Path(DEMO_PATH)]]:
-        path = Path(DEMO_PATH)
-    if path is None:
-        return []
-    return read_examples(DEMO / "voice.jsonl" if str(path) == DEMO_PATH else path)
-
-
-def _embedder(settings: Settings, shipped: FastEmbedder) -> Embedder:
-    chosen = settings.embedder
-    batch = chosen.batch_size or LOCAL_BATCH
-    if chosen.provider == "builtin":
-        return shipped if batch == LOCAL_BATCH else FastEmbedder(batch_size=batch)
-    model, limit = str(chosen.model), chosen.max_tokens or 512
-    if chosen.provider == "fastembed":
-        return FastEmbedder(model, folder=None, dimension=chosen.dimension, max_tokens=limit, batch_size=batch)
-    return OpenAIEmbedder(
-        model,
-        base_url=chosen.base_url,
-        api_key=_secret(chosen.api_key),
-        dimension=int(chosen.dimension or 0),
-        max_tokens=limit,
-        batch_size=chosen.batch_size or 64,
-    )
-
-
-def _models(settings: Settings, resources: Resources) -> dict[Role, ChatModel]:
-    made: dict[str, ChatModel] = {}
-    roles: dict[Role, str] = {"main": settings.roles.main, "voice": settings.roles.voice or settings.roles.main}
-    for name in roles.values():
-        if name not in made:
-            chosen = settings.models[name]
-            spec = ModelSpec(
-                name=name,
-                model=chosen.model,
-                base_url=chosen.base_url,
-                api_key=_secret(chosen.api_key),
-                temperature=chosen.temperature,
-                max_tokens=chosen.max_tokens,
-                timeout=chosen.timeout,
-                options=chosen.options,
-            )
-            made[name] = build(chosen.connector, spec, resources)
-    return {role: made[name] for role, name in roles.items()}
-
-
-def _policy(settings: Settings, surface: Surface) -> SurfacePolicy:
-    return SurfacePolicy(surface.voice, settings.organisation, surface.contact)
-
-
-def _secret(value: SecretStr | None) -> str | None:
-    return value.get_secret_value() if value is not None else None

@@ -160,7 +160,13 @@ def _expected(schema: dict[str, Any]) -> str:
     if "enum" in schema:
         *most, last = schema["enum"]
         return f"{', '.join(most)} or {last}"
-    kind = {"integer": "a whole number", "number": "a number", "array": "a list", "object": "a section"}
+    kind = {
+        "integer": "a whole number",
+        "number": "a number",
+        "array": "a list",
+        "object": "a section",
+        "boolean": "true or false",
+    }
     low, high, above = (schema.get(key) for key in ("minimum", "maximum", "exclusiveMinimum"))
     if low is not None and high is not None:
         bounds = f" from {low} to {high}"
@@ -208,7 +214,7 @@ def _unknown_fix(loc: Loc, *, in_environment: bool) -> str:
 
 def _is_setting(loc: Loc) -> bool:
     section = schema_at(loc[:-1])
-    return loc[-1] in section.get("properties", ()) or "patternProperties" in section
+    return isinstance(loc[-1], int) or loc[-1] in section.get("properties", ()) or "patternProperties" in section
 
 
 def _variable(loc: Loc) -> str:

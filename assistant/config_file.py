@@ -133,12 +133,15 @@ def _anchored(settings: Settings, folder: Path) -> Settings:
         return path if str(path) == DEMO_PATH else Path(os.path.abspath(folder / path.expanduser()))
 
     collections = {
-        name: collection.model_copy(update={"paths": [anchor(path) for path in collection.paths]})
+        name: collection.model_copy(update={"sources": [source.anchored(anchor) for source in collection.sources]})
         for name, collection in settings.collections.items()
     }
     examples = settings.voice.examples and anchor(settings.voice.examples)
     voice = settings.voice.model_copy(update={"examples": examples})
-    return settings.model_copy(update={"data": anchor(settings.data), "collections": collections, "voice": voice})
+    reranker = settings.retrieval.reranker_folder and anchor(settings.retrieval.reranker_folder)
+    retrieval = settings.retrieval.model_copy(update={"reranker_folder": reranker})
+    update = {"data": anchor(settings.data), "collections": collections, "voice": voice, "retrieval": retrieval}
+    return settings.model_copy(update=update)
 
 
 def _origin(written: Written, loc: Loc, value: Any) -> str:

@@ -10,7 +10,8 @@ from pydantic import SecretStr
 
 from assistant.config_errors import dotted, schema_at
 from assistant.config_file import Loaded, leaves
-from assistant.config_types import MASK, Loc, mask_url
+from assistant.config_types import MASK, Loc, mask_url, mask_user
+from assistant.settings import Source
 
 SCHEMA_FILE = Path(__file__).with_name("assistant.schema.json")
 
@@ -57,15 +58,37 @@ def _shown(loaded: Loaded, loc: Loc, value: Any) -> str:
         return MASK
     if value is None:
         return "not set"
+    if loc[0] == "collections" and loc[2:] == ("sources",):
+        value = [_source(loaded, (*loc, index), source) for index, source in enumerate(value)]
     plain = isinstance(value, str | Path)
-    return mask_url(str(value) if plain else json.dumps(_masked(value), ensure_ascii=False, default=str))
+    return mask_url(str(value)) if plain else json.dumps(_masked(value), ensure_ascii=False, default=str)
+
+
+def _source(loaded: Loaded, loc: Loc, source: Source) -> Any:
+    """A source as it was written, but for what `${…}` brings into arguments and for who signs in to an address."""
+    shown = source.model_dump(exclude_defaults=True)
+    for name in shown.keys() & {"arguments", "load"}:
+        shown[name] = _unreferred(loaded, (*loc, name), shown[name])
+    for name in shown.keys() & {"url", "sitemap", "git"}:
+        shown[name] = mask_user(shown[name])
+    return shown["path"] if list(shown) == ["path"] else shown
+
+
+def _unreferred(loaded: Loaded, loc: Loc, value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _unreferred(loaded, (*loc, name), item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_unreferred(loaded, (*loc, index), item) for index, item in enumerate(value)]
+    return MASK if dotted(loc) in loaded.referring else value
 
 
 def _masked(value: Any) -> Any:
-    """`value` with whatever has a secret's name masked, at any depth of a list in `options`."""
+    """`value` with whatever has a secret's name masked, and the passwords of URLs, at any depth."""
     if isinstance(value, dict):
         return {key: MASK if _names_secret([key]) else _masked(item) for key, item in value.items()}
-    return [_masked(item) for item in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [_masked(item) for item in value]
+    return mask_url(value) if isinstance(value, str) else value
 
 
 def _names_secret(names: Iterable[str | int]) -> bool:
@@ -95,7 +118,9 @@ def _described(loc: Loc) -> dict[str, Any]:
             parts["patternProperties"] = {pattern: _described((*loc, "NAME"))}
         return {**about, "type": ["object", "null"], **parts}
     if kind == "array":
-        return {**about, "type": ["array", "null"], "items": {"type": "string"}}
+        entry = _described((*loc, 0))
+        either = {"anyOf": [{"type": "string"}, entry]} if "properties" in entry else {"type": "string"}
+        return {**about, "type": ["array", "null"], "items": either}
     exact = {key: found[key] for key in _EXACT if key in found}
     if kind == "string" and "enum" not in found:
         return {**about, "type": ["string", "null"]}
@@ -121,6 +146,8 @@ def reference() -> str:
                 default = f"`{json.dumps(part['default'], ensure_ascii=False)}`" if "default" in part else ""
                 meaning = part["description"].replace("*", r"\*")
                 lines.append(f"| `{key}` | {default} | {meaning} |\n")
+            for entry in part.get("items", {}).get("anyOf", ())[1:]:
+                nested[f"{key}[]"] = entry
         for key, part in nested.items():
             lines.append(f"\n## `{key}`\n\n{part['description']}\n")
             walk(key, part)

@@ -43,6 +43,11 @@ def mask_url(text: str) -> str:
     return _URL_PARAMETER.sub(rf"\1{MASK}", _URL_PASSWORD.sub(rf"\1{MASK}@", text))
 
 
+def mask_user(text: str) -> str:
+    """`text` with whoever signs in masked wholly: addresses of repositories carry a token in place of a name."""
+    return re.sub(r"(?<=://)[^/\s]*@", f"{MASK}@", text)
+
+
 class MaskedUrl(str):
     """A URL that may carry a password: complete as text, masked wherever its repr is shown."""
 
@@ -50,6 +55,15 @@ class MaskedUrl(str):
 
     def __repr__(self) -> str:
         return repr(mask_url(str(self)))
+
+
+class MaskedAddress(MaskedUrl):
+    """One whose user name may be a token, so that it is masked too."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(mask_user(mask_url(str(self))))
 
 
 def nearest_name(word: str, known: Iterable[str]) -> str | None:
@@ -159,6 +173,12 @@ Number = Annotated[float, BeforeValidator(_not_bool)]
 PositiveWhole = Annotated[int, Field(gt=0), BeforeValidator(_not_bool)]
 Temperature = Annotated[float, Field(ge=0, le=2), BeforeValidator(_not_bool)]
 WebUrl = Annotated[str, AfterValidator(_web_url), _masked_json, _write_only]
+GitAddress = Annotated[
+    str,
+    AfterValidator(MaskedAddress),
+    PlainSerializer(lambda value: mask_user(mask_url(value)), return_type=str, when_used="json"),
+    _write_only,
+]
 DatabaseUrl = Annotated[str, AfterValidator(_database_url), _masked_json, _write_only]
 HostName = Annotated[str, AfterValidator(_host_name)]
 RootPath = Annotated[str, AfterValidator(_root_path)]

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from assistant.config_collections import DEMO_DOCUMENTS, DEMO_PATH, Collection, Group, Source, demo
+from assistant.config_documents import Chunking, Embedder, Store, Sync
 from assistant.config_types import (
     AnyCase,
     DatabaseUrl,
@@ -22,14 +24,24 @@ from assistant.config_types import (
     Whole,
     did_you_mean,
     findings,
-    unused,
     with_entry,
     without_unset,
 )
 
+__all__ = [
+    "DEMO_DOCUMENTS",
+    "DEMO_PATH",
+    "Chunking",
+    "Collection",
+    "Embedder",
+    "Settings",
+    "Source",
+    "Store",
+    "Sync",
+]
+
 BUILTIN = "builtin"
 PORTAL = "portal"
-DEMO_PATH = "demo:"
 ENV_PREFIX = "ASSISTANT__"
 
 
@@ -86,65 +98,6 @@ class Voice(Section):
     )
 
 
-class Embedder(Section):
-    """What turns text into vectors for the search."""
-
-    provider: Literal["builtin", "fastembed", "openai"] = Field(
-        default="builtin",
-        description="builtin: all-MiniLM-L6-v2, shipped. fastembed: any model of that library. "
-        "openai: any OpenAI-compatible embedding endpoint.",
-    )
-    model: str | None = Field(default=None, description="Name of the model, for fastembed and openai.")
-    base_url: WebUrl | None = Field(default=None, description="Address of the endpoint, for openai.")
-    api_key: SecretStr | None = Field(default=None, description="Key for it; write ${OPENAI_API_KEY}.")
-    batch_size: Whole | None = Field(
-        default=None, ge=1, description="Texts embedded at once. Without a value: 1 here, 64 at an endpoint."
-    )
-    dimension: PositiveWhole | None = Field(default=None, description="Length of the vectors; openai needs it.")
-    max_tokens: PositiveWhole | None = Field(default=None, description="Longest text it reads, in tokens.")
-
-    @model_validator(mode="after")
-    def _complete(self) -> Self:
-        needed = {"builtin": (), "fastembed": ("model",), "openai": ("model", "dimension")}[self.provider]
-        missing = [name for name in needed if getattr(self, name) is None]
-        either = "fastembed or openai"
-        users = {"model": either, "base_url": "openai", "api_key": "openai", "dimension": either, "max_tokens": either}
-        found = list(unused(self, "embedder.provider", users))
-        if missing:
-            names = " and ".join(f"embedder.{name}" for name in missing)
-            fix = f"Add {' and '.join(missing)} below embedder, or set provider: builtin."
-            found.append(Finding(("provider",), f"is {self.provider}, which needs {names}.", fix))
-        if found:
-            raise findings(*found)
-        return self
-
-
-class Chunking(Section):
-    """How documents are cut into passages. After a change: assistant ingest --rebuild."""
-
-    max_tokens: Whole = Field(default=240, ge=32, le=8192, description="Longest passage, in tokens.")
-
-
-class Store(Section):
-    """Where the search index lives."""
-
-    engine: Literal["embedded", "server"] = Field(
-        default="embedded", description="embedded: in this process, below data. server: a Qdrant server."
-    )
-    url: WebUrl | None = Field(default=None, description="Address of the Qdrant server.")
-    api_key: SecretStr | None = Field(default=None, description="Key for it; write ${QDRANT_API_KEY}.")
-    timeout: Number = Field(default=30.0, gt=0, description="Seconds to wait for the server.")
-
-    @model_validator(mode="after")
-    def _complete(self) -> Self:
-        if self.engine == "server" and self.url is None:
-            fix = "Add url: http://localhost:6333 below store, or set engine: embedded."
-            raise findings(Finding(("engine",), "is server, which needs store.url.", fix))
-        if found := list(unused(self, "store.engine", {"url": "server", "api_key": "server"})):
-            raise findings(*found)
-        return self
-
-
 class Records(Section):
     """Where conversations, feedback and corrections are kept."""
 
@@ -152,16 +105,6 @@ class Records(Section):
         default=None,
         description="SQLAlchemy URL with an asynchronous driver: postgresql+asyncpg://user:${DB_PASSWORD}@host/name "
         'after pip install "switchyard[postgres]", which brings the driver. Without one: SQLite below data.',
-    )
-
-
-class Collection(Section):
-    """A named set of documents."""
-
-    title: str | None = Field(default=None, description="Name shown to people.")
-    paths: list[Path] = Field(
-        default_factory=list,
-        description="Files and folders to read. demo: stands for the demo documents that Switchyard ships.",
     )
 
 
@@ -173,6 +116,10 @@ class Surface(Section):
         description="When the voice model answers: always, on_request (a turn asks for it) or never.",
     )
     collections: list[str] | None = Field(default=None, description="Collections searched. None: all.")
+    groups: list[Group] = Field(
+        default_factory=list,
+        description="Groups that everybody who uses this surface belongs to: they may read what these groups may.",
+    )
     title: str = Field(default="Switchyard", description="Page of the surface portal: its title.")
     greeting: str = Field(
         default="Hello! What would you like to know?",
@@ -208,6 +155,19 @@ class Retrieval(Section):
     passages: Whole = Field(default=6, ge=1, le=20, description="Passages that the model reads.")
     candidates: Whole = Field(default=40, ge=1, le=200, description="Passages that the best are chosen from.")
     history_turns: Whole = Field(default=3, ge=0, le=10, description="Earlier turns that the search heeds.")
+    rewrite: bool = Field(
+        default=False,
+        description="Whether the main model rewrites a follow-up before it is searched. It costs a call to the model "
+        "before each such answer; without it the conversation is mixed into the search.",
+    )
+    reranker: str | None = Field(
+        default=None,
+        description="A cross-encoder of fastembed that reads the candidates once more and orders them, such as "
+        "Xenova/ms-marco-MiniLM-L-6-v2 (downloaded once). It adds some tenths of a second to a search.",
+    )
+    reranker_folder: Path | None = Field(
+        default=None, description="Folder with the reranker's files, so that nothing is downloaded."
+    )
 
     @model_validator(mode="after")
     def _enough(self) -> Self:
@@ -222,10 +182,6 @@ class Limits(Section):
 
     turn_characters: Whole = Field(default=20_000, ge=1, description="Longest turn, in characters.")
     conversation_turns: Whole = Field(default=200, ge=1, description="Most turns in one conversation.")
-
-
-def _demo() -> dict[str, Collection]:
-    return {"demo": Collection(title="Fernhill Outfitters (demo)", paths=[Path(DEMO_PATH)])}
 
 
 class Settings(BaseSettings):
@@ -259,8 +215,9 @@ class Settings(BaseSettings):
     store: Store = Store()
     records: Records = Records()
     collections: dict[Name, Collection] = Field(
-        default_factory=_demo, description="Named sets of documents. Without this key: the demo collection."
+        default_factory=demo, description="Named sets of documents. Without this key: the demo collection."
     )
+    sync: Sync = Sync()
     surfaces: dict[Name, Surface] = Field(
         default_factory=dict,
         description="Places where people chat, by name. portal is the chat page; the API can name any of them.",
@@ -321,8 +278,3 @@ class Settings(BaseSettings):
                     yield Finding(key, "names a collection that does not exist: {value}.", fix, name)
                 elif name in names[:index]:
                     yield Finding(key, "names {value} a second time.", "Remove one of the two.", name)
-        for name, collection in self.collections.items():
-            for index, path in enumerate(collection.paths):
-                if path in collection.paths[:index]:
-                    key = ("collections", name, "paths", index)
-                    yield Finding(key, "names {value} a second time.", "Remove one of the two.", str(path))

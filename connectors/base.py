@@ -30,6 +30,8 @@ class DocumentPart:
     text: str
     date: str | None = None
     page: str | None = None
+    note: str | None = None
+    """What the model must know about it: that a newer document differs."""
 
 
 Part = TextPart | DocumentPart

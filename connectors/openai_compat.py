@@ -244,6 +244,6 @@ def _message(message: ChatMessage) -> dict[str, str]:
 def render_document(part: DocumentPart) -> str:
     """A passage fenced as XML; its text is escaped, so that it can never close the fence."""
     facts = {"number": str(part.number), "title": part.title, "section": part.section}
-    facts |= {"date": part.date or "", "page": part.page or ""}
+    facts |= {"date": part.date or "", "page": part.page or "", "note": part.note or ""}
     attributes = " ".join(f"{key}={quoteattr(value)}" for key, value in facts.items() if value)
     return f"<document {attributes}>\n{escape(part.text)}\n</document>"

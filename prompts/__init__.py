@@ -14,6 +14,7 @@ VARIABLES: dict[str, frozenset[str]] = {
     "voice": frozenset({"organisation", "today", "contact", "examples"}),
     "retrieve": frozenset({"organisation", "today", "contact"}),
     "both": frozenset({"organisation", "today", "contact", "examples"}),
+    "rewrite": frozenset(),
 }
 """The variables of every prompt that is shipped; the files must use exactly these."""
 

@@ -1,3 +1,4 @@
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -144,11 +145,54 @@ records: {url: "postgresql+psycopg://host/name"}
 def test_relative_paths_count_from_the_folder_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "etc").mkdir()
-    (tmp_path / "etc/assistant.yaml").write_text("collections: {hr: {paths: [docs, ../more, /abs, ~/own, 'demo:']}}")
+    (tmp_path / "etc/assistant.yaml").write_text(
+        "collections: {hr: {sources: [docs, ../more, /abs, ~/own, 'demo:', {folder: docs, include: ['*.md']},"
+        " {git: repo, folder: docs}, {git: 'git@host:a/b'}, {file: a.md}]}}"
+    )
     got = load(Path("etc/assistant.yaml"), environ={"ASSISTANT__DATA": "state"}).settings
     assert got.data == tmp_path / "etc/state"
     expected = [tmp_path / "etc/docs", tmp_path / "more", Path("/abs"), Path.home() / "own", Path("demo:")]
-    assert got.collections["hr"].paths == expected
+    sources = got.collections["hr"].sources
+    assert [source.path for source in sources[:5]] == expected
+    assert sources[5].folder == tmp_path / "etc/docs" and sources[8].file == tmp_path / "etc/a.md"
+    assert (sources[6].git, sources[6].folder) == (str(tmp_path / "etc/repo"), Path("docs"))
+    assert sources[7].git == "git@host:a/b"
+
+
+def test_sources_become_specs_of_their_kind(read: Read, tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "note.md").write_text("x")
+    text = """
+collections:
+  hr:
+    sources:
+      - docs
+      - note.md
+      - gone.md
+      - gone
+      - https://h/page?a=b
+      - {folder: docs, include: ["*.md"], exclude: [x/**]}
+      - {file: note.md}
+      - {sitemap: "https://h/sitemap.xml", include: ["*/a/*"], limit: 5}
+      - {git: "https://h/r.git", ref: main, folder: a/b, exclude: ["*.txt"]}
+      - {reader: llama_index.readers.web.RssReader, arguments: {html: true}, load: {urls: [x]}}
+      - "demo:"
+"""
+    specs = read(text).settings.collections["hr"].specs()
+    assert [(spec.kind, spec.location, dict(spec.options)) for spec in specs[:-1]] == [
+        ("folder", str(tmp_path / "docs"), {}),
+        ("file", str(tmp_path / "note.md"), {}),
+        ("file", str(tmp_path / "gone.md"), {}),
+        ("folder", str(tmp_path / "gone"), {}),
+        ("url", "https://h/page?a=b", {}),
+        ("folder", str(tmp_path / "docs"), {"include": ["*.md"], "exclude": ["x/**"]}),
+        ("file", str(tmp_path / "note.md"), {}),
+        ("sitemap", "https://h/sitemap.xml", {"include": ["*/a/*"], "limit": 5}),
+        ("git", "https://h/r.git", {"ref": "main", "folder": "a/b", "exclude": ["*.txt"]}),
+        ("reader", "llama_index.readers.web.RssReader", {"arguments": {"html": True}, "load": {"urls": ["x"]}}),
+    ]
+    assert specs[-1].kind == "folder" and (Path(specs[-1].location) / "annual-leave.md").is_file()
+    assert type(specs[4].location) is str, "as it is stored"
 
 
 SECRETIVE = f"""
@@ -165,6 +209,13 @@ models:
 embedder: {{provider: openai, model: m, dimension: 8, api_key: "${{PLANTED}}"}}
 store: {{engine: server, url: "http://q", api_key: "${{PLANTED:-{SECRET}}}"}}
 records: {{url: "postgresql+asyncpg://ada:pa/ss@{SECRET}@host/db"}}
+collections:
+  hr:
+    sources:
+      - https://ada:{SECRET}@host/page?token={SECRET}
+      - {{git: "https://{SECRET}@host/r.git"}}
+      - reader: a.B
+        arguments: {{api_token: {SECRET}, url: "${{PLANTED}}", of: [{{key: {SECRET}}}, "${{PLANTED}}"], n: 7}}
 """
 
 
@@ -176,7 +227,7 @@ def test_a_secret_shows_nowhere_but_where_it_is_used(read: Read) -> None:
         str(loaded),
         str(loaded.settings),
         str(rows),
-        loaded.settings.model_dump_json(exclude={"models": {"gpt": {"options"}}}),
+        loaded.settings.model_dump_json(exclude={"models": {"gpt": {"options"}}, "collections": True}),
     ]
     assert not [text for text in shown if SECRET in text]
     assert rows["models.gpt.api_key"] == rows["embedder.api_key"] == rows["models.two.api_key"] == "••••"
@@ -187,6 +238,11 @@ def test_a_secret_shows_nowhere_but_where_it_is_used(read: Read) -> None:
         "not set",
         '[{"token": "••••"}]',
     )
+    assert json.loads(rows["collections.hr.sources"]) == [
+        {"url": "https://••••@host/page?token=••••"},
+        {"git": "https://••••@host/r.git"},
+        {"reader": "a.B", "arguments": {"api_token": "••••", "url": "••••", "of": [{"key": "••••"}, "••••"], "n": 7}},
+    ]
     key = loaded.settings.models["gpt"].api_key
     assert key and key.get_secret_value() == SECRET
     assert loaded.settings.models["gpt"].base_url == f"http://ada:{SECRET}@host/v1?api_key={SECRET}"
@@ -221,7 +277,9 @@ def test_the_schema_accepts_what_the_loader_accepts() -> None:
         "log_level": "${L:-info}",
         "models": {"gpt": None},
         "roles": None,
-        "surfaces": {"portal": {"suggestions": ["a"]}},
+        "surfaces": {"portal": {"suggestions": ["a"], "groups": ["staff"]}},
+        "collections": {"hr": {"sources": ["docs", {"git": "x", "ref": "main"}], "readers": ["staff"]}},
+        "sync": {"watch": False, "every": 0},
     }
     assert check.is_valid(good)
     wrong: list[dict[str, Any]] = [
@@ -230,6 +288,7 @@ def test_the_schema_accepts_what_the_loader_accepts() -> None:
         {"models": {"GPT": {}}},
         {"log_level": "loud"},
         {"store": {"urls": 1}},
+        {"collections": {"hr": {"sources": [{"fodler": "x"}]}}},
     ]
     for bad in wrong:
         assert not check.is_valid(bad), bad

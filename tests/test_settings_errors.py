@@ -16,7 +16,7 @@ from assistant.config_schema import explain
 
 SECRET = "planted-s3cret"
 TOP = (
-    "organisation, data, log_level, server, models, roles, voice, embedder, chunking, store, records, collections, surfaces, router, "
+    "organisation, data, log_level, server, models, roles, voice, embedder, chunking, store, records, collections, sync, surfaces, router, "
     "retrieval, limits"
 )
 
@@ -48,7 +48,7 @@ BAD_FILES = [
     ("surprise: 1", f"assistant.yaml:1: surprise is not a setting. The settings here are: {TOP}."),
     ("_env_file: x", f"assistant.yaml:1: _env_file is not a setting. The settings here are: {TOP}."),
     ("server:\n  7: 1", "assistant.yaml:2: server.7 is not a setting. The settings here are: host, port, root_path, allowed_hosts."),
-    ("collections: {hr: {description: x}}", "assistant.yaml:1: collections.hr.description is not a setting. The settings here are: title, paths."),
+    ("collections: {hr: {description: x}}", "assistant.yaml:1: collections.hr.description is not a setting. The settings here are: title, sources, readers."),
     # values of the wrong kind
     ("server:\n  port: abc", "assistant.yaml:2: server.port must be a whole number from 1 to 65535, got 'abc'. The default is 7860."),
     ("server: {port: true}", "assistant.yaml:1: server.port must be a whole number from 1 to 65535, got true. The default is 7860."),
@@ -89,7 +89,31 @@ BAD_FILES = [
     ("models:\n  builtin:\n    connector: openai", "assistant.yaml:3: models.builtin.connector must stay builtin. Give your own model another name."),
     ("surfaces:\n  portal:\n    collections:\n      - dmo", "assistant.yaml:4: surfaces.portal.collections[0] names a collection that does not exist: 'dmo'. Did you mean demo? The collections are: demo."),
     ("surfaces: {portal: {collections: [demo, demo]}}", "assistant.yaml:1: surfaces.portal.collections[1] names 'demo' a second time. Remove one of the two."),
-    ("collections: {hr: {paths: [a, a]}}", "assistant.yaml:1: collections.hr.paths[1] names 'a' a second time. Remove one of the two."),
+    ("collections: {hr: {sources: [a, a]}}", "assistant.yaml:1: collections.hr.sources[1] names 'a' a second time. Remove one of the two."),
+    # sources and readers
+    ("collections:\n  hr:\n    paths: [a]", "assistant.yaml:3: collections.hr.paths is now called sources. Write sources instead, with the same list."),
+    ("collections:\n  hr:\n    sources:\n    - a\n    - {}", "assistant.yaml:5: collections.hr.sources[1] names no place. Write one of folder, file, url, sitemap, git, reader."),
+    ("collections: {hr: {sources: [7]}}", "assistant.yaml:1: collections.hr.sources[0] must be text or a section, got a number. Put it in quotes."),
+    ("collections: {hr: {sources: [[a]]}}", "assistant.yaml:1: collections.hr.sources[0] must be text or a section, got a list. Write a path, a web address, or a section such as `folder: path`."),
+    ("collections: {hr: {sources: a}}", "assistant.yaml:1: collections.hr.sources must be a list, got text. Write it on indented lines below the key, each `- value`."),
+    ("collections: {hr: {sources: [{fodler: a}]}}", "assistant.yaml:1: collections.hr.sources[0].fodler is not a setting. Did you mean folder?"),
+    ("collections: {hr: {sources: [{folder: a, url: 'http://h'}]}}", "assistant.yaml:1: collections.hr.sources[0].url is set beside folder. Make it an entry of its own."),
+    ("collections: {hr: {sources: [{folder: a, ref: x}]}}", "assistant.yaml:1: collections.hr.sources[0].ref is set, but a source of the kind folder does not use it. Remove it; it belongs to git."),
+    ("collections: {hr: {sources: [{url: 'http://h', arguments: {a: b}}]}}", "assistant.yaml:1: collections.hr.sources[0].arguments is set, but a source of the kind url does not use it. Remove it; it belongs to reader."),
+    ("collections: {hr: {sources: [{sitemap: h}]}}", "assistant.yaml:1: collections.hr.sources[0].sitemap must start with http:// or https:// and a host. Write for example http://localhost:8000."),
+    ("collections: {hr: {sources: [{git: x, folder: ../x}]}}", "assistant.yaml:1: collections.hr.sources[0].folder must lie in the repository. Write it as in docs/guides."),
+    ("collections: {hr: {sources: [{git: x, ref: --x}]}}", "assistant.yaml:1: collections.hr.sources[0].ref must be a branch, a tag or a commit. Write it as in main or v1.2."),
+    ("collections: {hr: {sources: [{git: 7}]}}", "assistant.yaml:1: collections.hr.sources[0].git must be text. Put it in quotes."),
+    ("collections: {hr: {sources: [{reader: x}]}}", "assistant.yaml:1: collections.hr.sources[0].reader must be the dotted name of a class. Write it as in llama_index.readers.web.RssReader."),
+    ("collections: {hr: {sources: [{sitemap: 'http://h', limit: 0}]}}", "assistant.yaml:1: collections.hr.sources[0].limit must be a whole number above 0, got 0. Remove it to do without."),
+    ("collections: {hr: {sources: ['ssh://x']}}", "assistant.yaml:1: collections.hr.sources[0] must be a path or a web address. For a repository write `git:` before it; pages begin with http:// or https://."),
+    ("collections: {hr: {readers: [everyone, staff]}}", "assistant.yaml:1: collections.hr.readers names everyone and groups, so the groups change nothing. Remove everyone, or the groups."),
+    ("collections: {hr: {readers: [staff, staff]}}", "assistant.yaml:1: collections.hr.readers[1] names 'staff' a second time. Remove one of the two."),
+    ("collections: {hr: {readers: everyone}}", "assistant.yaml:1: collections.hr.readers must be a list, got text. Write it on indented lines below the key, each `- value`."),
+    ("collections: {hr: {readers: [' staff']}}", "assistant.yaml:1: collections.hr.readers[0] must be the name of a group. Write it without blanks around it, as in staff."),
+    ("sync: {watch: maybe}", "assistant.yaml:1: sync.watch must be true or false, got 'maybe'. The default is true."),
+    ("sync: {every: -1}", "assistant.yaml:1: sync.every must be a whole number of 0 or more, got -1. The default is 60."),
+    ("store: {shards: 2}", "assistant.yaml:1: store.shards is set, but store.engine is embedded, which does not use it. Set engine: server, or remove it."),
     ("store:\n  engine: server", "assistant.yaml:2: store.engine is server, which needs store.url. Add url: http://localhost:6333 below store, or set engine: embedded."),
     ("embedder: {provider: openai}", "assistant.yaml:1: embedder.provider is openai, which needs embedder.model and embedder.dimension. Add model and dimension below embedder, or set provider: builtin."),
     ("embedder:\n  model: m", "assistant.yaml:2: embedder.model is set, but embedder.provider is builtin, which does not use it. Set provider: fastembed or openai, or remove it."),
@@ -143,7 +167,7 @@ BAD_VARIABLES = [
     ("SERVER__PORT", "x", "server.port must be a whole number from 1 to 65535, got 'x'. The default is 7860."),
     ("SERVER__PORT__X", "1", "server.port must be a whole number from 1 to 65535, got a section. The default is 7860."),
     ("MODELS", SECRET, 'models must be JSON. Write JSON, as in {"key": "value"}.'),
-    ("COLLECTIONS__HR__PATHS", "[", 'collections.hr.paths must be JSON. Write JSON, as in ["one", "two"].'),
+    ("COLLECTIONS__HR__SOURCES", "[", 'collections.hr.sources must be JSON. Write JSON, as in ["one", "two"].'),
     ("MODELS__GPT", SECRET, 'models.gpt must be a section, got text. Write JSON, as in {"key": "value"}.'),
     ("ROLES__MAIN", "gpt", "roles.main names a model that does not exist: 'gpt'. The models are: builtin."),
 ]  # fmt: skip
@@ -212,6 +236,11 @@ def test_a_file_that_cannot_be_read_says_what_to_do(tmp_path: Path, monkeypatch:
         f"records: {{url: 'postgresql://ada:{SECRET}@host/name'}}",
         f"embedder: {{api_key: {SECRET}, base_url: 'http://ada:{SECRET}@host'}}",
         f"store: {{api_key: {SECRET}, url: 'http://ada:{SECRET}@host'}}",
+        f"collections: {{hr: {{sources: [{{url: {SECRET}}}]}}}}",
+        f"collections: {{hr: {{sources: ['ftp://ada:{SECRET}@host']}}}}",
+        f"collections: {{hr: {{sources: [{{reader: {SECRET}, arguments: [{SECRET}]}}]}}}}",
+        f"collections: {{hr: {{sources: [{{reader: a.b, arguments: {{key: {SECRET}}}, ref: {SECRET}}}]}}}}",
+        f"collections: {{hr: {{sources: ['http://ada:{SECRET}@h', 'http://ada:{SECRET}@h']}}}}",
     ],
 )
 def test_a_secret_shows_in_no_error(read: Read, text: str) -> None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import hmac
 import logging
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,16 +18,15 @@ from starlette.staticfiles import StaticFiles
 from assistant.app import VERSION, Assistant
 from assistant.conversation.service import TurnRejected
 from assistant.conversation.wire import encode
-from assistant.knowledge.ingest import NothingToIngest, Progress
 from assistant.knowledge.store import StoreError
 from assistant.records.repository import RecordsError
 from ui.encode import sse
+from ui.machine_api import STREAM, Token, add_machine_routes
 from ui.security import Harden
 
 log = logging.getLogger(__name__)
 STATIC = Path(__file__).parent / "static"
 PERSON = "api"
-STREAM = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 STATUS = {
     "turn_too_long": 413,
     "unknown_surface": 404,
@@ -48,13 +44,7 @@ class ChatBody(BaseModel):
     surface: str | None = None
     collection: str | None = None
     route: str | None = Field(None, description="auto, voice, retrieve or both")
-
-
-class IngestBody(BaseModel):
-    """Files and folders on the server's machine, into a collection."""
-
-    paths: list[Path]
-    collection: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
+    groups: list[str] = Field([], description="for commands on this machine, with its token")
 
 
 def create_app(assistant: Assistant, token: str) -> FastAPI:
@@ -66,18 +56,23 @@ def create_app(assistant: Assistant, token: str) -> FastAPI:
     app.add_exception_handler(RecordsError, _broken)
     app.add_exception_handler(StoreError, _broken)
 
+    machine = Token(token)
+
     @app.get("/healthz")
     async def healthz() -> dict[str, Any]:
-        """Whether the server can answer, and what it could search."""
+        """Whether the server can answer. It says nothing of what there is: anybody may ask."""
         try:
-            passages = await assistant.index.count()
+            await assistant.index.count()
         except StoreError as error:
-            raise HTTPException(503, str(error)) from error
-        return {"status": "ok", "version": VERSION, "passages": passages}
+            log.error("the document base does not answer: %s", error)
+            raise HTTPException(503, "The document base does not answer. It has been logged.") from error
+        return {"status": "ok", "version": VERSION}
 
     @app.post("/api/chat")
-    async def chat(body: ChatBody) -> StreamingResponse:
+    async def chat(body: ChatBody, authorization: Annotated[str, Header()] = "") -> StreamingResponse:
         """One turn as server-sent events: routed, retrieved, text_delta, checked, then finished or failed."""
+        if body.groups:
+            machine(authorization)
         turn = await assistant.service.prepare(
             body.message,
             person=PERSON,
@@ -85,6 +80,7 @@ def create_app(assistant: Assistant, token: str) -> FastAPI:
             surface=body.surface,
             collection=body.collection,
             route=body.route,
+            groups=body.groups,
         )
 
         async def frames() -> AsyncIterator[str]:
@@ -94,7 +90,7 @@ def create_app(assistant: Assistant, token: str) -> FastAPI:
 
         return StreamingResponse(frames(), media_type="text/event-stream", headers=STREAM)
 
-    _add_machine_routes(app, assistant, token)
+    add_machine_routes(app, assistant, machine)
 
     @app.api_route("/api/{rest:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)
     async def nothing(rest: str) -> JSONResponse:
@@ -106,36 +102,6 @@ def create_app(assistant: Assistant, token: str) -> FastAPI:
     hosts = [assistant.settings.server.host, *assistant.settings.server.allowed_hosts]
     with_page.add_middleware(Harden, head='<script src="switchyard/chat.js"></script>', hosts=hosts)
     return with_page
-
-
-def _add_machine_routes(app: FastAPI, assistant: Assistant, token: str) -> None:
-    """What commands on the server's own machine use, with the token that only its user can read."""
-
-    def check(authorization: str) -> None:
-        if not hmac.compare_digest(authorization.encode(), f"Bearer {token}".encode()):
-            raise HTTPException(401, "This needs the token in server.json in the data folder.")
-
-    @app.post("/api/ingest")
-    async def ingest(body: IngestBody, authorization: Annotated[str, Header()] = "") -> StreamingResponse:
-        """For commands on this machine: ingest, as server-sent events progress, then report or failed."""
-        check(authorization)
-        try:
-            await assistant.find(body.paths, body.collection)
-        except NothingToIngest as error:
-            raise HTTPException(422, str(error)) from error
-        return StreamingResponse(_ingest(assistant, body), media_type="text/event-stream", headers=STREAM)
-
-    @app.get("/api/collections")
-    async def collections(authorization: Annotated[str, Header()] = "") -> dict[str, Any]:
-        """For commands on this machine: every collection with its number of passages."""
-        check(authorization)
-        return {"collections": dict(await assistant.index.collections())}
-
-    @app.delete("/api/collections/{name}")
-    async def remove(name: str, authorization: Annotated[str, Header()] = "") -> dict[str, Any]:
-        """For commands on this machine: delete a collection."""
-        check(authorization)
-        return {"removed": await assistant.remove(name)}
 
 
 def _mount_page(app: FastAPI, assistant: Assistant) -> FastAPI:
@@ -151,27 +117,6 @@ def _mount_page(app: FastAPI, assistant: Assistant) -> FastAPI:
         collections={name: each.title or name for name, each in assistant.settings.collections.items()},
     )
     return chat_page.mount(app, assistant.service, assistant.records, "portal", look)
-
-
-async def _ingest(assistant: Assistant, body: IngestBody) -> AsyncIterator[str]:
-    queue: asyncio.Queue[Progress | None] = asyncio.Queue()
-
-    async def work() -> Any:
-        try:
-            return await assistant.ingest(body.paths, body.collection, queue.put_nowait)
-        finally:
-            queue.put_nowait(None)
-
-    task = asyncio.create_task(work())
-    try:
-        while (progress := await queue.get()) is not None:
-            yield sse({"type": "progress", **asdict(progress)})
-        yield sse({"type": "report", **asdict(await task)})
-    except Exception as error:  # the stream has begun: whatever happened can only be told in it
-        log.exception("ingestion into %s failed", body.collection)
-        yield sse({"type": "failed", "message": f"the ingestion failed: {error}"})
-    finally:
-        task.cancel()
 
 
 async def _rejected(_: Request, error: Exception) -> JSONResponse:

@@ -93,7 +93,9 @@ class Shown:
 
     def _evidence(self) -> str:
         said = EVIDENCE[self.retrieved["evidence"]] if self.retrieved else ""
-        return f'<p class="notice evidence">{escape(said)}</p>' if said else ""
+        why = "; ".join(self.retrieved.get("why", ())) if self.retrieved else ""
+        reason = f"<small>{_inline(why[:1].upper() + why[1:])}.</small>" if why else ""
+        return f'<p class="notice evidence">{escape(said)}{reason}</p>' if said else ""
 
     def _notice(self) -> str:
         lines = []
@@ -175,19 +177,26 @@ def sources(passages: Sequence[Wire], turn: str, cited: set[int] | None) -> str:
 
 
 def source(found: Wire, turn: str) -> str:
-    """One passage as a card: number, title, section, page, as-of date; opened, its text."""
+    """One passage as a card: number, title, section, page or line, as-of date; opened, its text, code as it stands."""
     number = found["number"]
-    page = f"p. {found['page']}" if found["page"] else ""
-    facts = [" › ".join(found["section"]), page, found["date"] or ""]
+    row = found.get("line")
+    place = f"p. {found['page']}" if found["page"] else f"line {row}" if row else ""
+    facts = [" › ".join(found["section"]), place, found["date"] or ""]
+    text = quoted(found["text"], code=bool(row))
     line = "".join(f"<span>{_inline(fact)}</span>" for fact in facts if fact)
+    newer, same = found.get("newer"), found.get("duplicates") or ()
+    older = f'<span class="older">older than [{newer}], which differs</span>' if newer else ""
+    also = f'<p class="also">The same stands in {_inline(", ".join(same))}.</p>' if same else ""
     return (
         f'<details class="src src-{turn}-{number}"><summary><b>{number}</b><em>{_inline(found["title"])}</em>{line}'
-        f'</summary><div class="quote">{quoted(found["text"])}</div></details>'
+        f'{older}</summary><div class="quote">{text}</div>{also}</details>'
     )
 
 
-def quoted(text: str) -> str:
-    """A passage as one line of HTML, without links and images."""
+def quoted(text: str, code: bool = False) -> str:
+    """A passage as one line of HTML, without links and images; ``code`` is not read as Markdown."""
+    if code:
+        return _one_line(f"<pre><code>{escape(text)}</code></pre>")
     return _html(_passages(), text, {})
 
 

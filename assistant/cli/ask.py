@@ -22,11 +22,11 @@ NOTHING_READ = (
 )
 
 
-def run(config: Path | None, text: str, route: str, collection: str | None, as_json: bool) -> None:
+def run(config: Path | None, text: str, route: str, collection: str | None, groups: list[str], as_json: bool) -> None:
     """Ask and print; exits with 1 if the turn failed."""
     settings = load_settings(config, level="error").settings
     prepare_data(settings.data)
-    body = {"message": text, "route": route, "collection": collection}
+    body: dict[str, Any] = {"message": text, "route": route, "collection": collection, "groups": groups}
     try:
         with friendly():
             events = asyncio.run(_collect(_events(settings, body), as_json))
@@ -48,7 +48,11 @@ async def _events(settings: Any, body: dict[str, Any]) -> AsyncIterator[dict[str
     try:
         async with build_assistant(settings) as assistant:
             turn = await assistant.service.prepare(
-                body["message"], person=PERSON, route=body["route"], collection=body["collection"]
+                body["message"],
+                person=PERSON,
+                route=body["route"],
+                collection=body["collection"],
+                groups=body["groups"],
             )
             async with aclosing(assistant.service.run(turn)) as events:
                 async for event in events:

@@ -1,56 +1,56 @@
-"""``assistant collections list`` and ``remove``."""
+"""``assistant collections list``, ``remove`` and ``rollback``."""
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from assistant.cli.common import FAILED, MISTAKE, console, friendly, load_settings, prepare_data, stop
-from assistant.cli.remote import RemoteError, Running
-from assistant.settings import Settings
+from assistant.cli.common import console, stop
+from assistant.cli.ingest import finish
+from assistant.cli.work import Job, Question, ask, load
+
+if TYPE_CHECKING:
+    from assistant.app import Assistant
+    from assistant.knowledge.happenings import Tell
 
 
 def show(config: Path | None) -> None:
-    """A table of the collections there are."""
+    """A table of the collections there are, and one of the indexes that are kept."""
     from rich.table import Table
 
-    found = _do(config, "GET", "/api/collections")
-    table = Table("collection", "passages", box=None, pad_edge=False, header_style="bold")
-    for name, passages in sorted(found["collections"].items()):
-        table.add_row(name, str(passages))
-    console().print(table)
+    async def here(assistant: Assistant) -> dict[str, Any]:
+        return await assistant.list_collections()
+
+    found = ask(config, Question(here, "GET", "/api/collections", whatever=True))
+    out = console()
+    out.soft_wrap = False
+    look: dict[str, Any] = {"box": None, "pad_edge": False, "header_style": "bold"}
+    table = Table("collection", "passages", "readers", **look)
+    for row in found["collections"]:
+        table.add_row(row["name"], f"{row['passages']:,}", ", ".join(row["readers"]) or "nobody")
+    out.print(table)
+    indexes = Table("index", "passages", "built with", **look)
+    for row in found["indexes"]:
+        indexes.add_row(row["use"] or "unused", f"{row['passages']:,}", row["made_with"])
+    out.print()
+    out.print(indexes)
 
 
 def remove(config: Path | None, name: str) -> None:
     """Delete a collection; exits with 2 if there is none of that name."""
-    if not _do(config, "DELETE", f"/api/collections/{name}", name)["removed"]:
+
+    async def here(assistant: Assistant) -> dict[str, Any]:
+        return {"removed": await assistant.collections.drop(name)}
+
+    if not ask(config, Question(here, "DELETE", f"/api/collections/{name}"))["removed"]:
         stop(f"there is no collection '{name}'. `assistant collections list` shows those there are")
     console().print(f"{name}: removed")
 
 
-def _do(config: Path | None, method: str, path: str, name: str = "") -> dict[str, Any]:
-    settings = load_settings(config, level="error").settings
-    prepare_data(settings.data)
-    try:
-        with friendly():
-            return asyncio.run(_here_or_there(settings, method, path, name))
-    except RemoteError as error:
-        stop(str(error), MISTAKE if error.mistake else FAILED)
+def rollback(config: Path | None) -> None:
+    """Search the index before the last rebuild again, and bring it up to date."""
 
+    async def here(assistant: Assistant, tell: Tell) -> None:
+        await assistant.roll_back(tell)
 
-async def _here_or_there(settings: Settings, method: str, path: str, name: str) -> dict[str, Any]:
-    from assistant.app import build_assistant
-    from assistant.knowledge.store import StoreLocked
-
-    try:
-        async with build_assistant(settings) as assistant:
-            if name:
-                return {"removed": await assistant.remove(name)}
-            return {"collections": assistant.collections}
-    except StoreLocked:
-        running = Running.read(settings.data)
-        if running is None:
-            raise
-        found: dict[str, Any] = await running.call(method, path)
-        return found
+    finish(load(config), [Job(here, "/api/collections/rollback")], whatever=True)

@@ -36,8 +36,10 @@ def stop(message: str, code: int = MISTAKE) -> NoReturn:
 @contextmanager
 def friendly() -> Iterator[None]:
     """Turns the errors that people can do something about into a message and an exit code."""
+    from assistant.cli.remote import RemoteError
     from assistant.conversation.service import TurnRejected
     from assistant.knowledge.embedder import EmbedderError
+    from assistant.knowledge.happenings import Mistake, NotDone
     from assistant.knowledge.store import StoreError, StoreLocked, StoreUnavailable
     from assistant.records.repository import RecordsError
     from assistant.voice.examples import VoiceExamplesError
@@ -45,9 +47,11 @@ def friendly() -> Iterator[None]:
 
     try:
         yield
-    except (StoreLocked, StoreUnavailable) as error:
+    except RemoteError as error:
+        stop(str(error), MISTAKE if error.mistake else FAILED)
+    except (StoreLocked, StoreUnavailable, NotDone) as error:
         stop(str(error), FAILED)
-    except (TurnRejected, ConfigurationError, VoiceExamplesError, StoreError, RecordsError) as error:
+    except (Mistake, TurnRejected, ConfigurationError, VoiceExamplesError, StoreError, RecordsError) as error:
         stop(str(error))
     except (ConnectorError, EmbedderError) as error:
         stop(str(error), FAILED)

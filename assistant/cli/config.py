@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from assistant.cli.common import console, friendly, load_settings, stop
-from assistant.settings import DEMO_PATH
+from assistant.settings import DEMO_PATH, Source
 
 
 def explain(path: Path | None) -> None:
@@ -30,12 +30,31 @@ def check(path: Path | None) -> None:
 
         assistant = build_assistant(loaded.settings)
     for name, collection in loaded.settings.collections.items():
-        for path in collection.paths:
-            if str(path) != DEMO_PATH and not path.exists():
-                stop(f"collections.{name}.paths: there is no file or folder {path}")
+        for index, source in enumerate(collection.sources):
+            if problem := _missing(source):
+                stop(f"collections.{name}.sources[{index}]: {problem}")
     out = console()
     out.print(f"{loaded.path or 'no assistant.yaml, so the defaults'}: fine")
     for role, model in assistant.models.items():
         out.print(f"  {role}: answered by {model.name}")
     out.print(f"  collections: {', '.join(loaded.settings.collections)}")
     out.print(f"  data: {loaded.settings.data}")
+
+
+def _missing(source: Source) -> str:
+    """What is wrong with a place on this machine, or with a source's options; nothing is read."""
+    from assistant.knowledge.sources import SourceError
+    from assistant.knowledge.sources.registry import build
+
+    place = Path(source.place)
+    if source.kind in ("path", "folder", "file") and source.place != DEMO_PATH and not place.exists():
+        return f"there is no file or folder {place}"
+    if source.kind == "folder" and not place.is_dir():
+        return f"{place} is not a folder"
+    if source.kind == "file" and not place.is_file():
+        return f"{place} is not a file"
+    try:
+        build(source.spec())
+    except SourceError as error:
+        return str(error)
+    return ""

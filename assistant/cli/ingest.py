@@ -1,135 +1,93 @@
-"""``assistant ingest``, and the progress bar that ``serve`` shows on its first start too."""
+"""``assistant ingest``: the simple way to bring documents in, and the rebuild of the index."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from assistant.cli.common import FAILED, MISTAKE, console, friendly, load_settings, prepare_data, stop
-from assistant.cli.remote import RemoteError, Running
+from assistant.cli.common import FAILED, friendly, stop
+from assistant.cli.work import Job, do, load, opened
 
 if TYPE_CHECKING:
     from assistant.app import Assistant
-    from assistant.knowledge.ingest import Progress, Report
-    from assistant.settings import Settings
+    from assistant.cli.progress import Screen
+    from assistant.config_file import Loaded
+    from assistant.knowledge.happenings import Tell
 
 COLLECTION = r"[a-z0-9][a-z0-9_-]{0,63}"
+NOTHING = "there is nothing to ingest: name files or folders, or give a collection `sources` in assistant.yaml"
 
 
-def run(config: Path | None, paths: list[Path], collection: str, rebuild: bool) -> None:
-    """Ingest and print a summary; exits with 1 if a file could not be read."""
-    from assistant.knowledge.ingest import NothingToIngest
-
-    settings = load_settings(config).settings
-    prepare_data(settings.data)
+def run(config: Path | None, given: list[str], collection: str, rebuild: bool, force: bool) -> None:
+    """Ingest and print a summary; exits with 1 if anything could not be read."""
+    loaded = load(config)
     if not re.fullmatch(COLLECTION, collection):
         stop(f"'{collection}' cannot name a collection: use small letters, digits, - and _, as in my-docs")
-    work = [(collection, [path.absolute() for path in paths])] if paths else []
-    try:
-        with friendly():
-            failed = asyncio.run(_run(settings, work, rebuild))
-    except NothingToIngest as error:
-        stop(str(error))
-    except RemoteError as error:
-        stop(str(error), MISTAKE if error.mistake else FAILED)
-    if failed:
+    jobs = [rebuilding(force)] if rebuild else []
+    if given:
+        jobs.append(ingesting([absolute(each) for each in given], collection, force))
+    elif not rebuild:
+        if not any(each.sources for each in loaded.settings.collections.values()):
+            stop(NOTHING)
+        jobs.append(syncing(list(loaded.settings.collections), None, [], force))
+    finish(loaded, jobs, whatever=rebuild)
+
+
+def finish(loaded: Loaded, jobs: list[Job], *, whatever: bool = False) -> None:
+    """Carry out jobs with a bar and a summary; exits with 1 if anything could not be done."""
+    from assistant.cli.progress import Screen
+
+    async def work(screen: Screen) -> None:
+        async with opened(loaded, whatever=whatever) as worker:
+            for job in jobs:
+                await do(job, worker, screen.tell)
+
+    screen = Screen()
+    with friendly(), screen.bar():
+        asyncio.run(work(screen))
+    if screen.failed:
         raise SystemExit(FAILED)
 
 
-async def _run(settings: Settings, work: list[tuple[str, list[Path]]], rebuild: bool) -> bool:
-    from assistant.app import build_assistant
-    from assistant.knowledge.store import StoreLocked
-
-    try:
-        async with build_assistant(settings, rebuild=rebuild) as assistant:
-            if rebuild or not work:
-                work = [*assistant.work(), *work]
-            if not work:
-                stop(
-                    "there is nothing to ingest: name files or folders, or give a collection `paths` in assistant.yaml"
-                )
-            failed = await ingest_all(assistant, work)
-            if rebuild:
-                await assistant.make_live()
-            return failed
-    except StoreLocked:
-        running = Running.read(settings.data)
-        if running is None or rebuild:
-            raise
-        work = work or [(name, list(each.paths)) for name, each in settings.collections.items() if each.paths]
-        return any([await _by_server(running, collection, paths) for collection, paths in work])
+def absolute(given: str) -> str:
+    """A path as it is meant wherever it is read; addresses and demo: stay."""
+    return given if re.match(r"https?://|demo:$", given) else os.path.abspath(os.path.expanduser(given))
 
 
-async def ingest_all(assistant: Assistant, work: list[tuple[str, list[Path]]], *, quiet: bool = False) -> bool:
-    """Ingest each collection's paths with a progress bar; says whether any file failed. ``quiet`` keeps still where
-    nothing changed."""
-    failed = False
-    for collection, paths in work:
-        with progress_bar(collection, quiet=quiet) as on_progress:
-            report = await assistant.ingest(paths, collection, on_progress)
-        if not quiet or report.added or report.changed or report.failed:
-            summarise(collection, report)
-        failed = failed or bool(report.failed)
-    return failed
+def ingesting(given: list[str], collection: str, force: bool) -> Job:
+    """Paths and addresses into a collection."""
+
+    async def here(assistant: Assistant, tell: Tell) -> None:
+        await assistant.ingest(given, collection, tell, force=force)
+
+    return Job(here, "/api/ingest", {"paths": given, "collection": collection, "force": force})
 
 
-async def _by_server(running: Running, collection: str, paths: list[Path]) -> bool:
-    from assistant.knowledge.ingest import Progress, Report
+def syncing(
+    collections: list[str] | None, collection: str | None, source: list[str], force: bool, engine: str = "local"
+) -> Job:
+    """Sources that are known: of these collections, of one, or some by name."""
+    what: dict[str, Any] = {
+        "collections": collections,
+        "collection": collection,
+        "source": source,
+        "force": force,
+        "engine": engine,
+    }
 
-    report = Report()
-    body = {"paths": [str(path) for path in paths], "collection": collection}
-    with progress_bar(collection) as on_progress:
-        async for event in running.stream("/api/ingest", body):
-            kind = event.pop("type")
-            if kind == "progress":
-                on_progress(Progress(**event))
-            elif kind == "failed":
-                raise RemoteError(event["message"], mistake=False)
-            else:
-                report = Report(**event)
-    summarise(collection, report)
-    return bool(report.failed)
+    async def here(assistant: Assistant, tell: Tell) -> None:
+        await assistant.sync(tell, **what)
 
-
-@contextmanager
-def progress_bar(collection: str, *, quiet: bool = False) -> Iterator[Callable[[Progress], None]]:
-    """A bar of files done, with rate and time left; on a terminal only. ``quiet`` shows it from the first file that
-    is not unchanged."""
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    columns = (
-        TextColumn("[bold]{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("[dim]{task.fields[file]}"),
-    )
-    with Bar(*columns, console=console(stderr=True), transient=True) as bar:
-        task = bar.add_task(f"Reading {collection}", total=None, file="", visible=not quiet)
-
-        def advance(progress: Progress) -> None:
-            shown = not quiet or progress.outcome != "unchanged"
-            bar.update(task, completed=progress.done, total=progress.total, file=progress.uri[-50:])
-            if shown:
-                bar.update(task, visible=True)
-
-        yield advance
+    return Job(here, "/api/sources/sync", what)
 
 
-def summarise(collection: str, report: Report) -> None:
-    """One line of counts, then each file that failed with its reason."""
-    from rich.markup import escape
+def rebuilding(force: bool) -> Job:
+    """The index anew."""
 
-    out = console()
-    parts = [("added", report.added), ("changed", report.changed), ("unchanged", report.unchanged)]
-    counts = ", ".join(f"{count} {word}" for word, count in parts if count) or "nothing new"
-    out.print(f"[bold]{escape(collection)}[/]: {counts}; {report.chunks} passages written")
-    if report.failed:
-        out.print(f"[yellow]{len(report.failed)} could not be read:[/]")
-        for uri, reason in report.failed:
-            out.print(f"  {escape(uri)}: {escape(reason)}")
+    async def here(assistant: Assistant, tell: Tell) -> None:
+        await assistant.rebuild(tell, force=force)
+
+    return Job(here, "/api/collections/rebuild", {"force": force})

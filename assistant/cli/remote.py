@@ -51,14 +51,22 @@ class Running:
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
-    async def call(self, method: str, path: str) -> Any:
+    async def answers(self) -> bool:
+        """Whether it is there, and is the one that left its address."""
+        try:
+            await self.call("GET", "/api/collections")
+        except RemoteError:
+            return False
+        return True
+
+    async def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """The JSON that a request answers with. Raises RemoteError."""
         import httpx
 
         headers = {"Authorization": f"Bearer {self.token}"}
         try:
             async with httpx.AsyncClient(base_url=self.url, headers=headers, timeout=60, trust_env=False) as client:
-                response = await client.request(method, path)
+                response = await client.request(method, path, json=body)
         except httpx.HTTPError as error:
             raise self._silent() from error
         if response.status_code != 200:

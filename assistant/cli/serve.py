@@ -12,20 +12,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assistant.cli.common import console, friendly, load_settings, prepare_data, stop
+from assistant.cli.common import console, friendly, stop
 from assistant.cli.remote import Running
+from assistant.cli.work import load
 
 if TYPE_CHECKING:
-    from assistant.settings import Settings
+    from assistant.config_file import Loaded
 
 
 def run(config: Path | None, host: str | None, port: int | None) -> None:
     """Serve until stopped."""
-    settings = load_settings(config).settings
-    prepare_data(settings.data)
-    listener = _listen(host or settings.server.host, port or settings.server.port)
+    loaded = load(config)
+    server = loaded.settings.server
+    listener = _listen(host or server.host, port or server.port)
     with friendly():
-        asyncio.run(_serve(settings, listener))
+        asyncio.run(_serve(config, loaded, listener))
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -44,12 +45,12 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-async def _serve(settings: Settings, listener: socket.socket) -> None:
+async def _serve(config: Path | None, loaded: Loaded, listener: socket.socket) -> None:
     import uvicorn
 
     from assistant.app import build_assistant
-    from assistant.cli.ingest import ingest_all
-    from assistant.knowledge.ingest import NothingToIngest
+    from assistant.cli.keeping import Keeper
+    from assistant.config_file import load as read_settings
     from ui.api import create_app
 
     class _Server(uvicorn.Server):
@@ -59,12 +60,11 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
         def capture_signals(self) -> Iterator[None]:
             yield
 
-    async with build_assistant(settings) as assistant:
-        for collection, paths in assistant.work():
-            try:
-                await ingest_all(assistant, [(collection, paths)], quiet=True)
-            except NothingToIngest as error:
-                console(stderr=True).print(f"[yellow]{collection} is served as it was:[/] {error}")
+    own_files = [loaded.path] if loaded.path else []
+    assistant = build_assistant(loaded.settings, reload=lambda: read_settings(config).settings, own_files=own_files)
+    async with assistant:
+        keeper = Keeper(assistant)
+        await keeper.start()
         await assistant.warm_up()
         token = secrets.token_urlsafe(32)
         host, port = listener.getsockname()[:2]
@@ -75,15 +75,18 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
                 create_app(assistant, token),
                 log_config=None,
                 access_log=False,
-                root_path=settings.server.root_path,
+                root_path=loaded.settings.server.root_path,
                 timeout_graceful_shutdown=3,
             )
         )
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, server.handle_exit, number, None)
-        Running(url, token).write(settings.data)
+        Running(url, token).write(loaded.settings.data)
+        keeping = asyncio.create_task(keeper.keep())
         try:
             console().print(f"Switchyard is at [bold]{url}[/]  (stop it with Ctrl+C)")
             await server.serve(sockets=[listener])
         finally:
-            Running.remove(settings.data)
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
+            Running.remove(loaded.settings.data)

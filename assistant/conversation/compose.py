@@ -50,13 +50,15 @@ def compose(
 def document(passage: Passage) -> DocumentPart:
     """A passage as a connector sees it."""
     chunk = passage.chunk
+    section = " › ".join(chunk.below_title)
     return DocumentPart(
         number=passage.number,
         title=chunk.title,
-        section=" › ".join(chunk.below_title),
+        section=f"{section}, line {chunk.line}" if section and chunk.line else section,
         text=chunk.text,
         date=chunk.modified.isoformat() if chunk.modified else None,
         page=chunk.page,
+        note=f"older than document {passage.newer}, which states other values" if passage.newer else None,
     )
 
 

@@ -13,7 +13,6 @@ from assistant.conversation import grounding
 from assistant.conversation.compose import compose
 from assistant.conversation.events import (
     Event,
-    EvidenceState,
     Failed,
     Finished,
     Retrieved,
@@ -23,7 +22,8 @@ from assistant.conversation.events import (
 from assistant.conversation.routes import ROUTES, Role
 from assistant.conversation.turn import Turn
 from assistant.knowledge.embedder import EmbedderError
-from assistant.knowledge.retrieve import Found, Retriever
+from assistant.knowledge.evidence import Evidence, commissioned
+from assistant.knowledge.retrieve import Found, Searcher
 from assistant.knowledge.store import StoreError
 from assistant.routing.classifier import Scores
 from assistant.routing.router import Decision, Router, VoicePolicy
@@ -64,7 +64,7 @@ class Engine:
     def __init__(
         self,
         router: Router,
-        retriever: Retriever,
+        retriever: Searcher,
         models: Mapping[Role, ChatModel],
         surfaces: Mapping[str, SurfacePolicy],
         examples: VoiceExamples,
@@ -84,27 +84,30 @@ class Engine:
             scores = await self._router.scores(turn)
             found, trouble = await self._search(turn, scores)
             policy = self._surfaces[turn.surface]
-            decision = self._router.decide(turn, scores, policy.voice, found.query, found.similarity)
+            decision = self._router.decide(
+                turn, scores, policy.voice, found.query, found.similarity, fresh=found.fresh
+            )
             clock.mark("routed")
             routed = True
             yield Routed(turn.id, turn.conversation, decision)
             route = ROUTES[decision.route]
-            state: EvidenceState | None = None
+            evidence: Evidence | None = None
             passages = found.passages if route.looks_up else ()
             if route.looks_up:
                 if trouble is not None:
                     yield Failed("knowledge_unavailable", str(trouble), "")
                     return
-                state = grounding.evidence(turn.text, passages, commission=decision.route == "both")
+                evidence = commissioned(found.evidence) if decision.route == "both" else found.evidence
                 clock.mark("retrieved")
-                yield Retrieved(decision.query, tuple(sorted(turn.collections)), passages, state)
+                searched = tuple(sorted(turn.collections))
+                yield Retrieved(decision.query, searched, passages, evidence, found.fresh)
             role: Role = "main" if policy.voice == "never" else route.role
             request, prompt_version = await self._request(turn, decision, found, scores, role)
             async with aclosing(self._answer(self._models[role], request, stream, clock)) as deltas:
                 async for delta in deltas:
                     yield delta
             clock.mark("finished")
-            yield grounding.check(stream.answer, passages, state)
+            yield grounding.check(stream.answer, passages, evidence.state if evidence else None)
             yield _finished(stream, prompt_version, clock)
         except Exception as error:  # known faults speak for themselves, any other is logged: see _failed
             if not routed:
@@ -115,12 +118,12 @@ class Engine:
         """The search before the decision: its result is evidence even for a turn that is not looked up. A fault of it
         must not fail a turn that needs nothing from it."""
         if turn.route is not None and not ROUTES[turn.route].looks_up:
-            return Found("", ()), None
+            return Found(""), None
         try:
             return await self._retriever.search(turn, scores), None
         except (StoreError, EmbedderError) as error:
             log.warning("search for turn %s failed: %s", turn.id, error)
-            return Found(turn.text, ()), error
+            return Found(turn.text), error
 
     async def _request(
         self, turn: Turn, decision: Decision, found: Found, scores: Scores, role: Role

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from assistant.knowledge.documents import Passage
+from assistant.knowledge.evidence import Evidence, EvidenceState
 from assistant.routing.router import Decision
-
-EvidenceState = Literal["supported", "partly", "not_in_documents"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +25,14 @@ class Routed:
 
 @dataclass(frozen=True, slots=True)
 class Retrieved:
-    """What was found, best first, and whether the passages can answer the turn. ``searched`` names the
-    collections."""
+    """What was found, best first, and whether the passages can answer the turn. ``searched`` names the collections;
+    ``fresh`` says that newer documents were put first, because the turn asks for the present state."""
 
     query: str
     searched: tuple[str, ...]
     passages: tuple[Passage, ...]
-    evidence: EvidenceState
+    evidence: Evidence
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,10 @@ COLUMNS: Mapping[type, str] = {
 }  # fmt: skip
 
 
+Readable = Callable[[Collection[str]], Awaitable[Collection[str]]]
+"""The collections that somebody of these groups may search."""
+
+
 class TurnRejected(Exception):
     """A turn that is not run: ``code`` is stable (empty_turn, not_text, turn_too_long, unknown_surface,
     unknown_collection, unknown_route, unknown_conversation, conversation_full); the message is for people."""
@@ -61,14 +65,14 @@ class _Record:
 
 
 class ChatService:
-    """The front door of the engine. ``surfaces`` maps a surface to the collections that may be searched on it, as a
-    function, because collections come and go while the program runs."""
+    """The front door of the engine. ``surfaces`` maps a surface to the collections that people of given groups may
+    search on it, as a function, because collections come and go while the program runs."""
 
     def __init__(
         self,
         engine: Engine,
         records: Repository,
-        surfaces: Mapping[str, Callable[[], Awaitable[Collection[str]]]],
+        surfaces: Mapping[str, Readable],
         limits: Limits,
     ) -> None:
         self.engine = engine
@@ -92,8 +96,10 @@ class ChatService:
         surface: str | None = None,
         collection: str | None = None,
         route: str | None = None,
+        groups: Collection[str] = (),
     ) -> Turn:
-        """The turn, recorded as said. Raises TurnRejected and then records nothing."""
+        """The turn, recorded as said. ``groups`` are those of the person, beside the surface's own. Raises
+        TurnRejected and then records nothing."""
         text = self._checked_text(text)
         chosen = _route(route)
         if conversation is not None:
@@ -102,7 +108,7 @@ class ChatService:
                 raise TurnRejected("unknown_conversation", "There is no such conversation of yours. Start a new one.")
             surface = known
         surface = surface or DEFAULT_SURFACE
-        readable = await self._readable(surface, collection)
+        readable = await self._readable(surface, collection, groups)
         turns = await self._records.turns(conversation) if conversation else []
         history = as_history(turns)
         if len(turns) >= self._limits.conversation_turns:
@@ -160,10 +166,12 @@ class ChatService:
             )
         return text
 
-    async def _readable(self, surface: str, collection: str | None) -> frozenset[str]:
+    async def _readable(self, surface: str, collection: str | None, groups: Collection[str]) -> frozenset[str]:
+        """What the turn may search. A collection that the person may not read is refused in the very words of one
+        that does not exist."""
         if surface not in self._surfaces:
             raise TurnRejected("unknown_surface", f"There is no surface '{surface}'.")
-        readable = frozenset(await self._surfaces[surface]())
+        readable = frozenset(await self._surfaces[surface](groups))
         if collection is None:
             return readable
         if collection not in readable:

@@ -22,7 +22,9 @@ def encode(event: Event) -> dict[str, Any]:
 
 def passage(found: Passage) -> dict[str, Any]:
     """A passage as JSON values; ``date`` is its as-of date (ISO 8601) or None, ``section`` its headings
-    below the title."""
+    below the title, in code its symbols; ``line`` is the first line of code in its file, else None. ``found`` is where
+    in the text the best match stands; ``newer`` the number of a passage of a newer document that states other values;
+    ``duplicates`` name documents that say the same."""
     chunk = found.chunk
     return {
         "number": found.number,
@@ -31,12 +33,16 @@ def passage(found: Passage) -> dict[str, Any]:
         "title": chunk.title,
         "section": list(chunk.below_title),
         "page": chunk.page,
+        "line": chunk.line,
         "date": chunk.modified.isoformat() if chunk.modified else None,
         "text": chunk.text,
         "start": chunk.start,
         "end": chunk.end,
         "score": round(found.score, 5),
         "similarity": round(found.similarity, 4),
+        "found": list(found.found or (0, len(chunk.text))),
+        "newer": found.newer,
+        "duplicates": list(found.duplicates),
     }
 
 
@@ -59,7 +65,10 @@ def _retrieved(event: Retrieved) -> dict[str, Any]:
     return {
         "query": event.query,
         "searched": list(event.searched),
-        "evidence": event.evidence,
+        "fresh": event.fresh,
+        "evidence": event.evidence.state,
+        "evidence_score": event.evidence.score,
+        "why": list(event.evidence.why),
         "passages": [passage(found) for found in event.passages],
     }
 

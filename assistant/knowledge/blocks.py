@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Literal
 
-Kind = Literal["text", "item", "quote", "table", "fence"]
+Kind = Literal["text", "item", "quote", "table", "fence", "code"]
 
 LONGEST_HEADING = 200
 """Characters; a longer line that looks like a heading is read as a paragraph."""

@@ -1,4 +1,4 @@
-"""Documents cut into chunks: along headings first, then between blocks, then between sentences.
+"""Documents cut into chunks: along headings first, then between blocks, then between sentences; code along symbols.
 
 A section that fits is one chunk. One that does not becomes as few chunks as it can, of about one size, cut
 rather before a paragraph than within one, and not between a line and the list that it introduces.
@@ -6,18 +6,21 @@ rather before a paragraph than within one, and not between a line and the list t
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 
+from assistant.knowledge import code
 from assistant.knowledge.blocks import Section, sections
 from assistant.knowledge.documents import Chunk, Document
-from assistant.knowledge.packing import Piece, finer, packed, pieces
+from assistant.knowledge.packing import Part, Piece, finer, packed, pieces
 from assistant.knowledge.properties import shortened
 
 CountTokens = Callable[[Sequence[str]], Sequence[int]]
 _Path = tuple[str, ...]
+_LINE_END = re.compile("\n")
 _COUNTED_AT_ONCE = 200_000
 """Characters; most documents are shorter."""
 
@@ -29,7 +32,8 @@ def split(
     max_tokens: int = 240,
     min_tokens: int = 100,
 ) -> list[Chunk]:
-    """The chunks of a document, in order and apart: all its text but headings, which are their sections.
+    """The chunks of a document, in order and apart: all its text but headings, which are their sections, and the
+    fence around a document that is code. What lies between two chunks is the second one's ``gap``, whole however long.
 
     ``max_tokens`` bounds ``Chunk.embedding_text()`` as ``count_tokens`` counts it, special tokens included
     where it counts them; it is called with many texts at a time, a few times a document. Neighbouring
@@ -41,26 +45,6 @@ def split(
     return _Splitter(document, collection, count_tokens, max_tokens, min_tokens).chunks()
 
 
-@dataclass(slots=True)
-class _Part:
-    """A section, or neighbours that stay together, from the heading at ``top`` to ``end``.
-
-    Its chunks hold what is from ``start`` on; ``heading`` is the number of tokens of the heading line.
-    """
-
-    path: _Path
-    top: int
-    start: int
-    end: int
-    heading: int
-    pieces: list[Piece]
-    merged: bool = False
-
-    @property
-    def tokens(self) -> int:
-        return sum(piece.tokens for piece in self.pieces)
-
-
 class _Splitter:
     def __init__(
         self, document: Document, collection: str, count: CountTokens, max_tokens: int, min_tokens: int
@@ -69,6 +53,9 @@ class _Splitter:
         self._count, self._max, self._min = count, max_tokens, min_tokens
         self._shown: dict[_Path, _Path] = {}
         self._room: dict[_Path, int] = {}
+        self._used: dict[_Path, int] = {}
+        self._lines = [match.end() for match in _LINE_END.finditer(document.text)] if document.code else []
+        self._first_line = bisect_right(self._lines, code.body(document.text)[0]) if document.code else 0
         self._blank = Chunk(
             collection=collection,
             document=document.uri,
@@ -85,35 +72,53 @@ class _Splitter:
 
     def chunks(self) -> list[Chunk]:
         made: list[Chunk] = []
-        parts = self._merged(self._parts())
+        parts = self._code_parts() if self._document.code else self._parts()
         self._refine([part for part in parts if part.tokens > self._room[part.path]])
         for part in parts:
             room = self._room[part.path]
             spans = [(part.start, part.end)] if part.tokens <= room else packed(part.pieces, room)
             made += [self._chunk(self._shown[part.path], start, end) for start, end in spans]
         made = self._fitting(made)
-        return [replace(chunk, position=position, of=len(made)) for position, chunk in enumerate(made)]
-
-    def _parts(self) -> list[_Part]:
-        """Every section, measured; one that is only the heading of the next ones is left to their paths."""
-        found = [
-            section
-            for section, after in pairwise([*sections(self._text), Section((), (), 0, 0)])
-            if section.blocks or after.path[: len(section.path)] != section.path
+        ends = (0, *(chunk.end for chunk in made))
+        return [
+            replace(chunk, position=position, of=len(made), gap=self._text[ends[position] : chunk.start])
+            for position, chunk in enumerate(made)
         ]
+
+    def _parts(self) -> list[Part]:
+        """Every section, measured, and joined where small; one that is only the heading of the next ones is left to
+        their paths."""
+        every = [*sections(self._text), Section((), (), 0, 0)]
+        found = [s for s, after in pairwise(every) if s.blocks or after.path[: len(s.path)] != s.path]
+        return self._merged(self._measured(found, (path for s in found for path in (s.path, s.path[:-1]))))
+
+    def _code_parts(self) -> list[Part]:
+        found = code.sections(self._text, self._document.code)
+        leaves = self._measured(found, (s.path[:depth] for s in found for depth in range(len(s.path) + 1)))
+        used = self._used
+        gathering = code.Gathering(self._room.__getitem__, lambda path: used[path] - used[path[:-1]], self._min)
+        parts = gathering.parts(leaves)
+        for path in (part.path for part in parts if part.path not in self._room):
+            self._shown[path] = (*self._shown[path[:-1]], path[-1])
+            self._room[path] = self._room[path[:-1]]
+        return parts
+
+    def _measured(self, found: Sequence[Section], paths: Iterable[_Path]) -> list[Part]:
+        """Each section with its tokens, after room was made for the headings that chunks may get."""
         cut = [pieces(self._text, section.blocks, 20 * self._max) for section in found]
-        paths = list(dict.fromkeys(path for s in found for path in (s.path, s.path[:-1])))
+        paths = list(dict.fromkeys(paths))
         texts = [self._heading(path) for path in paths]
         texts += [self._text[section.start : section.body] for section in found]
         texts += [self._text[piece.start : piece.end] for group in cut for piece in group]
         special, *counts = self._counts(["", *texts])
-        self._make_room(dict(zip(paths, counts, strict=False)))
+        self._used = dict(zip(paths, counts, strict=False))
+        self._make_room(self._used)
         own = iter(count - special for count in counts[len(paths) :])
         headings = [next(own) for _ in found]
         for piece in (piece for group in cut for piece in group):
             piece.tokens = next(own)
         return [
-            _Part(s.path, s.start, s.blocks[0].start if s.blocks else s.start, s.end, heading, group)
+            Part(s.path, s.start, s.blocks[0].start if s.blocks else s.start, s.end, heading, group)
             for s, heading, group in zip(found, headings, cut, strict=True)
         ]
 
@@ -143,8 +148,8 @@ class _Splitter:
             self._shown[path] = next((end for end in ends if used.get(end, 0) * 2 <= self._max), ())
             self._room[path] = max(self._max - used.get(self._shown[path], 0), self._max // 4)
 
-    def _merged(self, parts: Iterable[_Part]) -> list[_Part]:
-        merged: list[_Part] = []
+    def _merged(self, parts: Iterable[Part]) -> list[Part]:
+        merged: list[Part] = []
         for part in parts:
             joined = self._joined(merged[-1], part) if merged else None
             if joined:
@@ -153,7 +158,7 @@ class _Splitter:
                 merged.append(part)
         return merged
 
-    def _joined(self, before: _Part, part: _Part) -> _Part | None:
+    def _joined(self, before: Part, part: Part) -> Part | None:
         """The two as one when both say little, or one only leads to the other, and they belong together."""
         introduces = before.path == part.path[:-1] and not before.merged and before.tokens < self._min
         goes_on = before.path == part.path[:-1] and before.merged and part.tokens < self._min
@@ -171,9 +176,9 @@ class _Splitter:
             return None
         start = before.top if siblings else before.start
         whole = Piece(start, part.end, "text", tokens=tokens)
-        return _Part(path, before.top, start, part.end, before.heading, [whole], merged=True)
+        return Part(path, before.top, start, part.end, before.heading, [whole], merged=True)
 
-    def _refine(self, parts: Sequence[_Part]) -> None:
+    def _refine(self, parts: Sequence[Part]) -> None:
         """Cuts what is too long for a chunk, finer and finer, all of a round counted at once."""
         while True:
             fresh: list[Piece] = []
@@ -193,14 +198,18 @@ class _Splitter:
                 piece.tokens = count - special
 
     def _chunk(self, section: _Path, start: int, end: int) -> Chunk:
-        """A chunk without the blanks around it, on the page where it starts."""
+        """A chunk without the blanks around it, on the page where it starts; code keeps its indentation."""
         text = self._text[start:end]
-        start += len(text) - len(text.lstrip())
-        text = text.strip()
+        first = start + len(text) - len(text.lstrip())
+        line = None
+        if self._document.code:
+            first = max(start, self._text.rfind("\n", 0, first) + 1)
+            line = bisect_right(self._lines, first) - self._first_line + 1
+        start, text = first, self._text[first:end].rstrip()
         page = bisect_right(self._document.pages, start, key=lambda page: page.offset) - 1
         label = self._document.pages[page].label if page >= 0 else None
         end = start + len(text)
-        return replace(self._blank, section=section, text=text, start=start, end=end, page=label)
+        return replace(self._blank, section=section, text=text, start=start, end=end, page=label, line=line)
 
     def _fitting(self, made: Iterable[Chunk]) -> list[Chunk]:
         """The chunks, halved while they exceed the budget: a whole may count for more than its parts."""

@@ -94,13 +94,18 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A chunk as found for one turn and shown to people.
+    """What was found for one turn and is shown to people: a chunk, or neighbouring chunks joined to one.
 
-    ``number`` is its citation number in the turn, from 1; ``score`` the fused rank score of the search;
-    ``similarity`` the cosine of its vector and the query's, -1 to 1.
+    ``number`` is its citation number in the turn, from 1; ``score`` the fused score of the search; ``similarity`` the
+    cosine of the best chunk's vector and the query's, -1 to 1. ``found`` is where in the text the best chunk stands.
+    ``newer`` is the number of a passage of a newer document that states other numbers or dates than this one;
+    ``duplicates`` are documents that say the same and were left out.
     """
 
     number: int
     chunk: Chunk
     score: float
     similarity: float
+    found: tuple[int, int] | None = None
+    newer: int | None = None
+    duplicates: tuple[str, ...] = ()

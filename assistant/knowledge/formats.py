@@ -1,7 +1,7 @@
 """Readers as LlamaIndex means them, for the formats in which its own ones lose headings and tables.
 
-Each yields a document of Markdown per page, slide or sheet, with ``page_label`` where there are such parts,
-and with ``title`` and ``modified`` where the file states them.
+Each takes the bytes of a file and yields a document of Markdown per page, slide or sheet, with ``page_label`` where
+there are such parts, and with ``title`` and ``modified`` where the file states them.
 """
 
 from __future__ import annotations
@@ -14,16 +14,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime
-from pathlib import Path
 from typing import Any
 
 from llama_index.core.readers.base import BaseReader
 from llama_index.core.schema import Document
 
-from assistant.knowledge import tables, word
+from assistant.knowledge import columns, tables, word
 from assistant.knowledge.characters import decoded, readable, unruled
+from assistant.knowledge.loading import ReadError, as_file, office, office_properties
 from assistant.knowledge.properties import parse_date, stated_title
-from assistant.knowledge.loading import ReadError, load, office, office_properties
 
 _CUT_WORD = re.compile(r"(?<=[a-zà-ÿ])-\n(?=[a-zà-ÿ])")
 _DELIMITERS = "\t|;,"
@@ -36,7 +35,7 @@ def _document(text: str, label: str | None = None, title: str | None = None, mod
 
 
 @contextmanager
-def _root_logger_kept() -> Iterator[None]:
+def root_logger_kept() -> Iterator[None]:
     """``llama_index.readers.file`` configures the root logger when imported; that is the program's to do."""
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
@@ -48,20 +47,25 @@ def _root_logger_kept() -> Iterator[None]:
 
 
 class PdfReader(BaseReader):
-    """LlamaIndex's ``PDFReader``, with the reasons why a PDF gives no text, and without running heads."""
+    """PDF by page, with the reasons why one gives no text, and without running heads.
 
-    def lazy_load_data(self, file: Path) -> Iterable[Document]:
+    LlamaIndex's ``PDFReader`` fails for one damaged page and does not say where on a page a text stands, which is what
+    tells columns; both read with pypdf.
+    """
+
+    def lazy_load_data(self, data: bytes) -> Iterable[Document]:
         from pypdf import PdfReader as Pdf
         from pypdf.errors import DependencyError
 
         try:
-            pdf = Pdf(io.BytesIO(load(file)))
+            pdf = Pdf(io.BytesIO(data))
             locked = pdf.is_encrypted and not pdf.decrypt("")
         except DependencyError as error:
             raise ReadError("encrypted PDF: install the package cryptography to read it") from error
         if locked:
             raise ReadError("password-locked PDF")
-        pages = _without_running_heads(self._pages(file, pdf))
+        read = [(label, _page(page)) for label, page in zip(pdf.page_labels, pdf.pages, strict=False)]
+        pages = _without_running_heads(read)
         if not any(text for _, text in pages):
             raise ReadError("scanned PDF without text: run text recognition (OCR) on it first")
         info: Mapping[str, object] = pdf.metadata or {}
@@ -70,20 +74,10 @@ class PdfReader(BaseReader):
         for label, text in pages:
             yield _document(text, label, title, parse_date(written[1]) if written else None)
 
-    @staticmethod
-    def _pages(file: Path, pdf: Any) -> list[tuple[str, str]]:
-        with _root_logger_kept():
-            from llama_index.readers.file import PDFReader
-        try:
-            pages = PDFReader().load_data(file)
-            return [(page.metadata["page_label"], _printed(page.text)) for page in pages]
-        except Exception:  # one damaged page fails the file there; here only its own text is missing
-            return [(label, _salvaged(page)) for label, page in zip(pdf.page_labels, pdf.pages, strict=False)]
 
-
-def _salvaged(page: Any) -> str:
+def _page(page: Any) -> str:
     try:
-        return _printed(page.extract_text())
+        return _printed(columns.text_of(page))
     except Exception:  # fonts and streams break in more ways than pypdf names
         return ""
 
@@ -116,10 +110,9 @@ def _without_running_heads(pages: list[tuple[str, str]]) -> list[tuple[str, str]
 class WordReader(BaseReader):
     """DOCX with headings, lists, links and tables as Markdown."""
 
-    def lazy_load_data(self, file: Path) -> Iterable[Document]:
+    def lazy_load_data(self, data: bytes) -> Iterable[Document]:
         import docx
 
-        data = load(file)
         title, modified = office_properties(office(data, "DOCX"))
         text = word.markdown(docx.Document(io.BytesIO(data)))
         yield _document(unruled(readable(text)), None, title, modified)
@@ -128,11 +121,13 @@ class WordReader(BaseReader):
 class SlidesReader(BaseReader):
     """LlamaIndex's ``PptxReader``, what it finds as Markdown: slide titles are headings, tables tables."""
 
-    def lazy_load_data(self, file: Path) -> Iterable[Document]:
-        title, modified = office_properties(office(load(file), "PPTX"))
-        with _root_logger_kept():
+    def lazy_load_data(self, data: bytes) -> Iterable[Document]:
+        title, modified = office_properties(office(data, "PPTX"))
+        with root_logger_kept():
             from llama_index.readers.file import PptxReader
-        for slide in PptxReader(num_workers=0, raise_on_error=True).load_data(file):
+        with as_file(data, ".pptx") as file:
+            slides = PptxReader(num_workers=0, raise_on_error=True).load_data(file)
+        for slide in slides:
             label = str(slide.metadata["page_label"])
             yield _document(unruled(readable(_slide(slide.metadata, label))), label, title, modified)
 
@@ -167,10 +162,9 @@ def _chart(plot: dict[str, Any]) -> str:
 class WorkbookReader(BaseReader):
     """XLSX: a part per visible sheet; rows that belong together are a table under its own header row."""
 
-    def lazy_load_data(self, file: Path) -> Iterable[Document]:
+    def lazy_load_data(self, data: bytes) -> Iterable[Document]:
         import openpyxl
 
-        data = load(file)
         title, modified = office_properties(office(data, "XLSX"))
         book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
         for sheet in book.worksheets:
@@ -212,8 +206,7 @@ def _value(cell: object) -> str:
 class TableReader(BaseReader):
     """CSV and TSV in any encoding, the delimiter found by what cuts the rows most evenly."""
 
-    def lazy_load_data(self, file: Path) -> Iterable[Document]:
-        data = load(file)
+    def lazy_load_data(self, data: bytes) -> Iterable[Document]:
         text = decoded(data)
         if text is None:
             raise ReadError("not text: it holds binary data")

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import stat
+import tempfile
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from xml.etree import ElementTree
@@ -56,9 +59,25 @@ def load(path: Path) -> bytes:
         raise ReadError("unreadable: no such file") from error
     except (OSError, ValueError) as error:
         raise ReadError(f"unreadable: {getattr(error, 'strerror', None) or error}") from error
+    return checked(data)
+
+
+def checked(data: bytes) -> bytes:
+    """Bytes from anywhere that are not blank and at most ``MAX_BYTES``."""
+    if len(data) > MAX_BYTES:
+        raise ReadError(f"larger than {MAX_BYTES >> 20} MB")
     if not data.strip():
         raise ReadError("empty file")
     return data
+
+
+@contextmanager
+def as_file(data: bytes, suffix: str) -> Iterator[Path]:
+    """The bytes as a file, for the libraries that take nothing but a path."""
+    with tempfile.TemporaryDirectory(prefix="switchyard-") as folder:
+        path = Path(folder) / f"document{suffix}"
+        path.write_bytes(data)
+        yield path
 
 
 def looks_like(data: bytes) -> str:

@@ -24,6 +24,7 @@ _WAYS: dict[Kind, tuple[re.Pattern[str], ...]] = {
     "quote": (_SENTENCE, _LINE),
     "table": (_LINE,),
     "fence": (_TOP_LEVEL, _PARAGRAPH, _LINE),
+    "code": (_TOP_LEVEL, _PARAGRAPH, _LINE),
 }
 _INTRODUCES = re.compile(r"(?::|\*\*)[\s*_]*\Z")
 _MOST_PIECES = 300
@@ -43,6 +44,26 @@ class Piece:
     cost: float = 0.0
     level: int = 0
     tokens: int = 0
+
+
+@dataclass(slots=True)
+class Part:
+    """A section, or neighbours that stay together, from the heading at ``top`` to ``end``.
+
+    Its chunks hold what is from ``start`` on; ``heading`` is the number of tokens of the heading line.
+    """
+
+    path: tuple[str, ...]
+    top: int
+    start: int
+    end: int
+    heading: int
+    pieces: list[Piece]
+    merged: bool = False
+
+    @property
+    def tokens(self) -> int:
+        return sum(piece.tokens for piece in self.pieces)
 
 
 def pieces(text: str, blocks: Sequence[Block], longest: int) -> list[Piece]:
@@ -99,7 +120,7 @@ def _between_words(text: str, piece: Piece, count: int) -> list[int]:
 
 
 def _cut(piece: Piece, cuts: Iterable[int], level: int) -> list[Piece]:
-    cost = 0.1 if piece.kind in ("table", "fence") else 0.4 + 0.1 * level
+    cost = 0.1 if piece.kind in ("table", "fence", "code") else 0.4 + 0.1 * level
     edges = [piece.start, *dict.fromkeys(cuts), piece.end]
     made = [Piece(start, end, piece.kind, cost, level) for start, end in pairwise(edges)]
     made[0].cost = piece.cost

@@ -7,83 +7,61 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from assistant.knowledge import blocks, markdown, markup, templates
 from assistant.knowledge.characters import decoded, readable
 from assistant.knowledge.documents import Document, PageStart
+from assistant.knowledge.loading import ReadError, checked, load, looks_like
 from assistant.knowledge.properties import parse_date, shortened, stated_date, stated_title, title_from
-from assistant.knowledge.loading import ReadError, load, looks_like
 
 if TYPE_CHECKING:
     from llama_index.core.schema import Document as LlamaDocument
 
-__all__ = ["SUFFIXES", "ReadError", "read", "supported"]
+__all__ = ["SUFFIXES", "ReadError", "read", "read_bytes", "supported"]
 
-_CODE = [
-    "bash",
-    "bat",
-    "c",
-    "cc",
-    "cfg",
-    "clj",
-    "conf",
-    "cpp",
-    "cs",
-    "css",
-    "cxx",
-    "dart",
-    "ex",
-    "fs",
-    "go",
-    "gradle",
-    "graphql",
-    "groovy",
-    "h",
-    "hpp",
-    "hs",
-    "ini",
-    "java",
-    "jl",
-    "js",
-    "json",
-    "jsonl",
-    "jsx",
-    "kt",
-    "less",
-    "log",
-    "lua",
-    "m",
-    "php",
-    "pl",
-    "properties",
-    "proto",
-    "ps1",
-    "py",
-    "r",
-    "rb",
-    "rs",
-    "sass",
-    "scala",
-    "scss",
-    "sh",
-    "sql",
-    "svelte",
-    "swift",
-    "tf",
-    "toml",
-    "ts",
-    "tsx",
-    "vb",
-    "vue",
-    "xml",
-    "xsd",
-    "yaml",
-    "yml",
-    "zig",
-    "zsh",
-]
+_SYMBOLS = {
+    "bash": "bash sh zsh",
+    "c": "c",
+    "clojure": "clj",
+    "cpp": "cc cpp cxx h hh hpp",
+    "csharp": "cs",
+    "dart": "dart",
+    "elixir": "ex exs",
+    "fsharp": "fs",
+    "go": "go",
+    "groovy": "gradle groovy",
+    "haskell": "hs",
+    "java": "java",
+    "javascript": "cjs js jsx mjs",
+    "julia": "jl",
+    "kotlin": "kt kts",
+    "lua": "lua",
+    "objc": "m",
+    "perl": "pl",
+    "php": "php",
+    "powershell": "ps1",
+    "proto": "proto",
+    "python": "py pyi",
+    "r": "r",
+    "ruby": "rb",
+    "rust": "rs",
+    "scala": "scala",
+    "sql": "sql",
+    "swift": "swift",
+    "tsx": "tsx",
+    "typescript": "cts mts ts",
+    "zig": "zig",
+}
+"""Grammars, by the names that tree-sitter gives them, and the suffixes of their files."""
+_NO_SYMBOLS = (
+    "bat cfg conf css graphql ini json jsonl less log properties sass scss svelte tf toml vb vue xml xsd yaml yml"
+)
+_CODE = {
+    **{suffix: grammar for grammar, suffixes in _SYMBOLS.items() for suffix in suffixes.split()},
+    **dict.fromkeys(_NO_SYMBOLS.split(), ""),
+}
 _FORMATS = {
     ".pdf": ("PDF", "PdfReader"),
     ".docx": ("DOCX", "WordReader"),
@@ -106,19 +84,27 @@ class _Content:
     modified: date | None = None
 
 
-def supported(path: Path) -> bool:
+def supported(path: PurePath) -> bool:
     """Whether the suffix is one of ``SUFFIXES`` and the file not one that an Office program left."""
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(("~$", ".~", "._"))
 
 
 def read(path: Path, uri: str) -> Document:
     """A file as a document; raises ``ReadError`` where it cannot be read or says nothing."""
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise ReadError(f"not a format that can be read: {suffix or 'no suffix'}")
+    _known(path.suffix)
     data = load(path)
+    return read_bytes(data, path.suffix, uri, datetime.fromtimestamp(path.stat().st_mtime).date())
+
+
+def read_bytes(data: bytes, suffix: str, uri: str, modified: date | None = None) -> Document:
+    """Bytes from anywhere as a document, read by the format that ``suffix`` (".pdf") names.
+
+    ``modified`` holds where the content does not state a date itself. Raises ``ReadError`` like ``read``.
+    """
+    suffix = _known(suffix)
+    checked(data)
     try:
-        content = _BY_SUFFIX[suffix](path, data)
+        content = _BY_SUFFIX[suffix](suffix, data)
     except ReadError:
         raise
     except Exception as error:  # a damaged file surfaces as anything that the libraries below can raise
@@ -133,9 +119,16 @@ def read(path: Path, uri: str) -> Document:
         title=shortened(title),
         text=text,
         content_hash=hashlib.sha256(data).hexdigest(),
-        modified=content.modified or datetime.fromtimestamp(path.stat().st_mtime).date(),
+        modified=content.modified or modified,
         pages=pages,
+        code=_CODE.get(suffix[1:], ""),
     )
+
+
+def _known(suffix: str) -> str:
+    if suffix.lower() not in SUFFIXES:
+        raise ReadError(f"not a format that can be read: {suffix.lower() or 'no suffix'}")
+    return suffix.lower()
 
 
 def _joined(parts: Iterable[tuple[str, str]]) -> tuple[str, tuple[PageStart, ...]]:
@@ -159,7 +152,7 @@ def _text(data: bytes) -> str:
     return readable(text)
 
 
-def _markdown(path: Path, data: bytes) -> _Content:
+def _markdown(suffix: str, data: bytes) -> _Content:
     fields, body = markdown.front_matter(_text(data))
     parts = (markdown.lead(fields), markdown.cleaned(body))
     return _Content((("", "\n\n".join(filter(None, parts))),), _front_title(fields), stated_date(fields))
@@ -171,7 +164,7 @@ def _front_title(fields: dict[str, object]) -> str | None:
     return stated_title(blocks.plain(f"{before} {title}" if title and before.endswith(":") else title))
 
 
-def _html(path: Path, data: bytes) -> _Content:
+def _html(suffix: str, data: bytes) -> _Content:
     source = _text(data)
     fields, body = markdown.front_matter(source)
     templated = body != source or "{%" in body
@@ -181,9 +174,9 @@ def _html(path: Path, data: bytes) -> _Content:
     return _Content((("", text),), title, stated_date(fields) or parse_date(page.modified))
 
 
-def _plain(path: Path, data: bytes) -> _Content:
+def _plain(suffix: str, data: bytes) -> _Content:
     text = _text(data)
-    if path.suffix.lower() == ".rst":
+    if suffix == ".rst":
         text = _rst_headings(text)
     return _Content((("", "\n".join(line.rstrip() for line in text.split("\n"))),))
 
@@ -201,25 +194,25 @@ def _rst_headings(text: str) -> str:
     return _RST_TITLE.sub(heading, text)
 
 
-def _code(path: Path, data: bytes) -> _Content:
+def _code(suffix: str, data: bytes) -> _Content:
     """Code as one fence, so that its comments are not taken for headings."""
-    text = _text(data).strip("\n")
+    text = _text(data).rstrip("\n")
     fence = "`" * max(3, *(len(run) + 1 for run in re.findall(r"`{3,}", text)), 3)
-    return _Content((("", f"{fence}{path.suffix.lower()[1:]}\n{text}\n{fence}"),))
+    return _Content((("", f"{fence}{suffix[1:]}\n{text}\n{fence}"),))
 
 
-def _structured(path: Path, data: bytes) -> _Content:
+def _structured(suffix: str, data: bytes) -> _Content:
     """A format that LlamaIndex reads, or one of our LlamaIndex readers."""
     from assistant.knowledge import formats
 
-    reader = getattr(formats, _FORMATS[path.suffix.lower()][1])()
-    documents: list[LlamaDocument] = list(reader.load_data(path))
+    reader = getattr(formats, _FORMATS[suffix][1])()
+    documents: list[LlamaDocument] = list(reader.load_data(data))
     stated = documents[0].metadata if documents else {}
     parts = tuple((str(each.metadata.get("page_label", "")), each.text) for each in documents)
     return _Content(parts, stated.get("title"), parse_date(stated.get("modified")))
 
 
-_BY_SUFFIX: dict[str, Callable[[Path, bytes], _Content]] = {
+_BY_SUFFIX: dict[str, Callable[[str, bytes], _Content]] = {
     **{f".{name}": _code for name in _CODE},
     **dict.fromkeys((".md", ".markdown", ".mdx", ".mkd"), _markdown),
     **dict.fromkeys((".html", ".htm", ".xhtml"), _html),

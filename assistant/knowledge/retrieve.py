@@ -1,20 +1,24 @@
 """From a turn to numbered passages: one hybrid search over the collections that the turn may read.
 
 A follow-up is searched together with what it follows: vectors of the last turn, the earlier user turns and the
-previous answer are mixed, on the dense and on the BM25 side alike. No language model is asked.
+previous answer are mixed, on the dense and on the BM25 side alike. No language model is asked, unless the settings
+want a rewrite. What is found is folded, joined with its neighbours and put in order of date where passages disagree.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from assistant.conversation.turn import Message, Turn
+from assistant.knowledge import disagreement, freshness
 from assistant.knowledge.documents import Passage
-from assistant.knowledge.embedder import Embedder
+from assistant.knowledge.embedder import Embedder, Vectors
+from assistant.knowledge.evidence import NOTHING, Evidence, EvidenceModel, Signals, signals
+from assistant.knowledge.passages import Joined, folded, joined, neighbours, varied
 from assistant.knowledge.store import Hit, HybridQuery, Index
 from assistant.routing.classifier import Scores
 
@@ -24,17 +28,33 @@ ANSWER_WEIGHT = 0.12
 DEPENDENT_WORDS = 10
 """A turn of so many words or fewer is taken to lean on its conversation; a longer one less and less."""
 ANSWER_CHARACTERS = 600
-PER_DOCUMENT = 2
-DENSE_BM25 = (1.0, 0.7)
-"""Weights of the two rankings, set on development questions (docs/figures.md)."""
+DENSE_BM25 = (1.0, 0.25)
+"""Weights of a chunk's cosine and of its BM25 score as a part of the best one's (docs/figures.md)."""
+
+
+class Reranker(Protocol):
+    """Orders texts by reading each of them together with the query."""
+
+    async def scores(self, query: str, texts: Sequence[str]) -> list[float]:
+        """One score a text, higher is better; only their order counts."""
+
+
+class Rewriter(Protocol):
+    """Makes a follow-up stand on its own."""
+
+    async def rewrite(self, turn: Turn) -> str | None:
+        """The turn as a question that needs no history, or None where that failed or is not needed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Passages, best first, numbered from 1; ``query`` is what was searched, in words."""
+    """Passages, best first, numbered from 1; ``query`` is what was searched, in words; ``evidence`` whether the
+    passages can answer the turn; ``fresh`` whether newer documents were put first."""
 
     query: str
-    passages: tuple[Passage, ...]
+    passages: tuple[Passage, ...] = ()
+    evidence: Evidence = NOTHING
+    fresh: bool = False
 
     @property
     def similarity(self) -> float | None:
@@ -42,56 +62,121 @@ class Found:
         return max((passage.similarity for passage in self.passages), default=None)
 
 
+class Searcher(Protocol):
+    """Finds passages for turns, whatever stands behind it."""
+
+    async def search(self, turn: Turn, scores: Scores | None = None) -> Found:
+        """The passages for a turn. Raises StoreError and EmbedderError."""
+
+
 class Retriever:
     """Searches an index. ``history_turns`` is how many earlier user turns colour the query."""
 
     def __init__(
-        self, index: Index, embedder: Embedder, *, passages: int = 6, candidates: int = 40, history_turns: int = 3
+        self,
+        index: Index,
+        embedder: Embedder,
+        *,
+        passages: int = 6,
+        candidates: int = 40,
+        history_turns: int = 3,
+        reranker: Reranker | None = None,
+        rewriter: Rewriter | None = None,
     ) -> None:
         self._index = index
         self._embedder = embedder
         self._passages = passages
         self._candidates = candidates
         self._history_turns = history_turns
+        self._reranker = reranker
+        self._rewriter = rewriter
+        self._evidence = EvidenceModel()
 
     async def search(self, turn: Turn, scores: Scores | None = None) -> Found:
         """The passages for a turn. The router's vector of the turn is used where the same embedder made it."""
-        vector = scores.vector if scores is not None and scores.embedder == self._embedder.name else None
-        terms = mix(turn.text, turn.history, self._history_turns)
-        query = turn.text if len(terms) == 1 else f"{turn.text} ⟵ {terms[1][0][:80]}"
         if not turn.collections:
-            return Found(query, ())
-        context = terms[1:] if vector is not None else terms
-        vectors = await self._embedder.embed([text for text, _ in context])
-        mixed = np.array([weight for _, weight in context], dtype=np.float32) @ vectors
-        if vector is not None:
-            mixed = mixed + vector
+            return Found(turn.text)
+        query, terms, vectors = await self._query(turn, scores)
+        hits = await self.candidates(turn, terms, vectors)
+        fresh = freshness.asks_for_present(turn.text)
+        evidence = self._evidence(signals(turn.text, turn.history, terms, vectors, hits))
+        ordered = freshness.newer_first(hits) if fresh else hits
+        if self._reranker is not None:
+            ordered = await self._reranked(query, ordered)
+        chosen = folded(varied(ordered), self._passages)
+        near = [identity for hit, _ in chosen for identity in neighbours(hit.chunk)]
+        around = {chunk.id: chunk for chunk in await self._index.chunks(near, turn.collections)}
+        asked = " ".join(text for text, _ in terms)
+        return Found(query, _numbered(joined(chosen, around), asked), evidence, fresh)
+
+    async def ranked(self, turn: Turn) -> list[Hit]:
+        """The chunks as they are ranked, before folding and joining: what `assistant eval retrieval` measures."""
+        query, terms, vectors = await self._query(turn, None)
+        hits = await self.candidates(turn, terms, vectors)
+        return await self._reranked(query, hits) if self._reranker is not None else hits
+
+    async def signals(self, turn: Turn) -> Signals:
+        """What the evidence model reads of a turn: `assistant.knowledge.evidence_fit` learns from it."""
+        _, terms, vectors = await self._query(turn, None)
+        hits = await self.candidates(turn, terms, vectors)
+        return signals(turn.text, turn.history, terms, vectors, hits)
+
+    async def candidates(self, turn: Turn, terms: Sequence[tuple[str, float]], vectors: Vectors) -> list[Hit]:
+        """The hybrid search alone."""
+        mixed = np.array([weight for _, weight in terms], dtype=np.float32) @ vectors
         mixed = mixed / max(float(np.linalg.norm(mixed)), 1e-12)
-        hits = await self._index.search(
+        return await self._index.search(
             HybridQuery(
                 vector=mixed.tolist(),
                 terms=terms,
                 collections=turn.collections,
-                limit=2 * self._passages,
+                limit=self._candidates,
                 prefetch=self._candidates,
                 weights=DENSE_BM25,
             )
         )
-        best = varied(hits)[: self._passages]
-        return Found(query, tuple(Passage(n, hit.chunk, hit.score, hit.similarity) for n, hit in enumerate(best, 1)))
+
+    async def _query(self, turn: Turn, scores: Scores | None) -> tuple[str, list[tuple[str, float]], Vectors]:
+        """What is searched: in words, as weighted texts, and their vectors, one a text."""
+        rewritten = await self._rewriter.rewrite(turn) if self._rewriter is not None and turn.history else None
+        if rewritten is not None:
+            return rewritten, [(rewritten, 1.0)], await self._embedder.embed([rewritten])
+        terms = mix(turn.text, turn.history, self._history_turns)
+        query = turn.text if len(terms) == 1 else f"{turn.text} ⟵ {terms[1][0][:80]}"
+        own = scores.vector if scores is not None and scores.embedder == self._embedder.name else None
+        if own is None:
+            return query, terms, await self._embedder.embed([text for text, _ in terms])
+        rest = await self._embedder.embed([text for text, _ in terms[1:]])
+        return query, terms, np.vstack([own[None, :], rest])
+
+    async def _reranked(self, query: str, hits: list[Hit]) -> list[Hit]:
+        assert self._reranker is not None
+        scores = await self._reranker.scores(query, [hit.chunk.embedding_text() for hit in hits])
+        order = sorted(range(len(hits)), key=lambda place: -scores[place])
+        return [hits[place] for place in order]
 
 
-def varied(hits: Sequence[Hit]) -> list[Hit]:
-    """The hits in their order, but from the third on of one document after all others: one long page must not crowd
-    out the page next to it."""
-    seen: Counter[tuple[str, str]] = Counter()
-    first: list[Hit] = []
-    rest: list[Hit] = []
-    for hit in hits:
-        key = hit.chunk.collection, hit.chunk.document
-        seen[key] += 1
-        (first if seen[key] <= PER_DOCUMENT else rest).append(hit)
-    return first + rest
+def _numbered(made: Sequence[Joined], asked: str) -> tuple[Passage, ...]:
+    """The passages in their final order and with their numbers, the newer of two that disagree first."""
+    order, older = disagreement.newer_leads([each.chunk for each in made], asked)
+    number = {place: n for n, place in enumerate(order, 1)}
+    return tuple(
+        Passage(
+            number=number[place],
+            chunk=made[place].chunk,
+            score=made[place].hit.score,
+            similarity=made[place].hit.similarity,
+            found=_span(made[place]),
+            newer=number[older[place]] if place in older else None,
+            duplicates=tuple(dict.fromkeys(other.document for other in made[place].duplicates)),
+        )
+        for place in order
+    )
+
+
+def _span(each: Joined) -> tuple[int, int]:
+    start = each.hit.chunk.start - each.chunk.start
+    return start, start + len(each.hit.chunk.text)
 
 
 def mix(text: str, history: Sequence[Message], history_turns: int) -> list[tuple[str, float]]:

@@ -50,3 +50,37 @@ class TurnRow(Base):
     checked: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     ended: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)
+
+
+class SourceRow(Base):
+    """A source of a collection, in the order of ``id``, and how its last sync ended. ``source`` is its spec's id."""
+
+    __tablename__ = "sources"
+    __table_args__ = (UniqueConstraint("collection", "source"),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    collection: Mapped[str] = mapped_column(String(64))
+    source: Mapped[str] = mapped_column(String(16))
+    kind: Mapped[str] = mapped_column(String(32))
+    location: Mapped[str] = mapped_column(Text)
+    options: Mapped[dict[str, Any]] = mapped_column(JSON)
+    origin: Mapped[str] = mapped_column(String(16))
+    added_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)
+    synced_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    outcome: Mapped[str] = mapped_column(String(16), default="")
+    message: Mapped[str] = mapped_column(Text, default="")
+    report: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+
+
+class VersionRow(Base):
+    """The version of a document that an index holds, as its source names versions. ``key`` is the SHA-256 of the
+    uri, which can be longer than a database takes as a key."""
+
+    __tablename__ = "document_versions"
+
+    index_name: Mapped[str] = mapped_column(String(100), primary_key=True)
+    collection: Mapped[str] = mapped_column(String(64), primary_key=True)
+    source: Mapped[str] = mapped_column(String(16), primary_key=True)
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    uri: Mapped[str] = mapped_column(Text)
+    version: Mapped[str] = mapped_column(Text)

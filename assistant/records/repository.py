@@ -86,8 +86,8 @@ class Repository:
             self._engine = None
 
     @asynccontextmanager
-    async def _session(self) -> AsyncIterator[AsyncSession]:
-        """A session; faults of the database come out as RecordsError."""
+    async def session(self) -> AsyncIterator[AsyncSession]:
+        """A session in a transaction, which ends with it; faults of the database come out as RecordsError."""
         if self._sessions is None:
             raise RuntimeError("the repository is not open")
         try:
@@ -103,13 +103,13 @@ class Repository:
         title = " ".join(first.split())
         title = title if len(title) <= TITLE_CHARACTERS else title[: TITLE_CHARACTERS - 1].rstrip() + "…"
         row = ConversationRow(id=str(uuid.uuid4()), person=person, surface=surface, title=title)
-        async with self._session() as session:
+        async with self.session() as session:
             session.add(row)
         return row.id
 
     async def surface_of(self, conversation: str, person: str) -> str | None:
         """The surface of a conversation, None unless it exists and is this person's."""
-        async with self._session() as session:
+        async with self.session() as session:
             query = select(ConversationRow.surface).where(
                 ConversationRow.id == conversation, ConversationRow.person == person
             )
@@ -117,7 +117,7 @@ class Repository:
 
     async def turns(self, conversation: str) -> list[StoredTurn]:
         """The turns of a conversation, oldest first."""
-        async with self._session() as session:
+        async with self.session() as session:
             query = select(TurnRow).where(TurnRow.conversation_id == conversation).order_by(TurnRow.position)
             rows = (await session.execute(query)).scalars().all()
         return [
@@ -140,7 +140,7 @@ class Repository:
         turn = str(uuid.uuid4())
         for tries_left in reversed(range(TRIES)):
             try:
-                async with self._placing, self._session() as session:
+                async with self._placing, self.session() as session:
                     await self._insert(session, turn, conversation, text)
                 break
             except IntegrityError:
@@ -159,7 +159,7 @@ class Repository:
 
     async def end_turn(self, turn: str, *, answer: str, status: str, events: Mapping[str, Any]) -> None:
         """Record how a turn ended; ``events`` maps routed, retrieved, checked and ended to encoded events."""
-        async with self._session() as session:
+        async with self.session() as session:
             values = {"answer": answer, "status": status, **events}
             await session.execute(update(TurnRow).where(TurnRow.id == turn).values(**values))
 
@@ -169,6 +169,9 @@ def migrate(connection: Connection) -> None:
     from alembic import command
     from alembic.config import Config
 
+    if connection.dialect.name == "sqlite":
+        # Python's driver begins no transaction for CREATE TABLE, and a process killed here left half a schema.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection

@@ -97,8 +97,18 @@ class Router:
         """What the classifier says, and the turn's vector."""
         return await self._classifier.scores(turn.text, turn.history)
 
-    def decide(self, turn: Turn, scores: Scores, policy: VoicePolicy, query: str, similarity: float | None) -> Decision:
-        """The decision; ``similarity`` is the best passage's cosine, or None if there was nothing to search."""
+    def decide(
+        self,
+        turn: Turn,
+        scores: Scores,
+        policy: VoicePolicy,
+        query: str,
+        similarity: float | None,
+        *,
+        fresh: bool = False,
+    ) -> Decision:
+        """The decision; ``similarity`` is the best passage's cosine, or None if there was nothing to search, ``fresh``
+        whether the turn asks for the present state, so that newer documents were put first."""
         if turn.route is not None:
             route: RouteName = turn.route
             reasons = [f"you chose “{ROUTES[route].title}”"]
@@ -106,6 +116,8 @@ class Router:
             looks_up, reasons = self._looks_up(scores, similarity)
             route, more = self._with_voice(scores, policy) if looks_up else ("voice", [])
             reasons += more
+        if fresh and ROUTES[route].looks_up:
+            reasons.append("asks for the present state, so newer documents lead")
         if ROUTES[route].role == "voice" and not self._voice_model and policy != "never":
             reasons.append("no voice model is configured, so the main model answers")
         return Decision(

@@ -12,47 +12,17 @@ import asyncio
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from qdrant_client import AsyncQdrantClient
 
-from assistant.knowledge.documents import Chunk
 from assistant.knowledge.store import HybridQuery, Index, Point, Store
 from assistant.knowledge.store.embedded import EmbeddedStore
 from assistant.knowledge.store.server import ServerStore
+from tests.benchmarks.corpus import COLLECTIONS, DIMENSION, Corpus
 
-DIMENSION, WORDS, COLLECTIONS, PER_DOCUMENT = 384, 20_000, 5, 20
 LOCAL_QUERIES = 20
-
-
-class Corpus:
-    """Random chunks and queries; the same seed gives the same ones."""
-
-    def __init__(self, seed: int) -> None:
-        self._dice = np.random.default_rng(seed)
-        weights = 1 / np.arange(1, WORDS + 1)
-        self._weights = weights / weights.sum()
-
-    def vector(self) -> list[float]:
-        vector = self._dice.standard_normal(DIMENSION)
-        unit: list[float] = (vector / np.linalg.norm(vector)).tolist()
-        return unit
-
-    def text(self, words: int) -> str:
-        return " ".join(f"word{i}" for i in self._dice.choice(WORDS, words, p=self._weights))
-
-    def points(self, chunks: int) -> Iterator[Point]:
-        for i in range(chunks):
-            document, position = divmod(i, PER_DOCUMENT)
-            collection, text = f"c{document % COLLECTIONS}", self.text(120)
-            place = (0, len(text), position, PER_DOCUMENT, f"{document:064}")
-            yield Point(Chunk(collection, f"{document}.md", "Title", (), text, *place), self.vector())
-
-    def queries(self, number: int) -> list[HybridQuery]:
-        readable = frozenset({"c1", "c3"})
-        return [HybridQuery(self.vector(), [(self.text(8), 1.0)], readable) for _ in range(number)]
 
 
 async def fill(store: Store, points: list[Point]) -> tuple[Index, float]:
@@ -79,7 +49,8 @@ async def timed(index: Index, queries: list[HybridQuery]) -> tuple[float, float]
 
 async def main(chunks: int, number: int) -> None:
     corpus = Corpus(7)
-    points, queries = list(corpus.points(chunks)), corpus.queries(number)
+    points = [point for group in corpus.groups(0, chunks) for point in group]
+    queries = corpus.queries(number)
     with tempfile.TemporaryDirectory() as folder:
         embedded = EmbeddedStore(Path(folder))
         index, written = await fill(embedded, points)

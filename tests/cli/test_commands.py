@@ -151,9 +151,9 @@ def test_check_builds_the_models(tmp_path: Path) -> None:
     write_settings(tmp_path, models={"local": {"connector": "ollama", "model": "m"}}, roles={"main": "local"})
     done = run(tmp_path, "config", "check")
     assert done.returncode == 0 and "main: answered by local" in done.stdout
-    write_settings(tmp_path, collections={"house": {"paths": ["nowhere"]}})
+    write_settings(tmp_path, collections={"house": {"sources": ["nowhere"]}})
     done = run(tmp_path, "config", "check")
-    assert done.returncode == 2 and "collections.house.paths" in done.stderr and "nowhere" in done.stderr
+    assert done.returncode == 2 and "collections.house.sources[0]" in done.stderr and "nowhere" in done.stderr
 
 
 def test_a_model_that_is_down_is_said_and_exits_with_1(filled: Path, tmp_path: Path) -> None:
@@ -210,16 +210,16 @@ def test_two_folders_of_one_collection_keep_apart(tmp_path: Path) -> None:
         (tmp_path / name / "readme.md").write_text(f"# Limits\n\nThe {animal} limit is 7.\n")
         done = run(tmp_path, "ingest", name, "--collection", "zoo")
         assert "1 added" in done.stdout, done.stdout
-    for animal, document in (("aardvark", "readme.md"), ("beaver", "b/readme.md")):
+    for animal in ("aardvark", "beaver"):
         found = json.loads(run(tmp_path, "ask", f"what is the {animal} limit?", "--json").stdout)
-        assert document in [source["document"] for source in found["sources"]]
+        assert any(f"The {animal} limit" in source["text"] for source in found["sources"])
 
 
 def test_a_collection_that_leaves_the_settings_is_not_searched(tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "canteen.md").write_text("# Canteen\n\nThe canteen opens at 11:30.\n")
     assert run(tmp_path, "ingest").returncode == 0
-    write_settings(tmp_path, collections={"house": {"paths": ["docs"]}})
+    write_settings(tmp_path, collections={"house": {"sources": ["docs"]}})
     assert run(tmp_path, "ingest").returncode == 0
     found = json.loads(run(tmp_path, "ask", LONDON, "--route", "retrieve", "--json").stdout)
     assert {source["collection"] for source in found["sources"]} == {"house"}

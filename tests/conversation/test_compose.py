@@ -1,6 +1,7 @@
 """What a model gets of a conversation: roles in turns, a budget, no stale citations, and code as it was."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -8,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assistant.conversation.citations import cited, split_code, without_citations
-from assistant.conversation.compose import HISTORY_CHARACTERS, MESSAGE_CHARACTERS, compose
+from assistant.conversation.compose import HISTORY_CHARACTERS, MESSAGE_CHARACTERS, compose, document
 from assistant.conversation.grounding import check
 from assistant.conversation.routes import ROUTES
 from assistant.conversation.turn import Message, Turn
+from assistant.conversation.wire import passage
 from assistant.knowledge.documents import Chunk, Passage
 from connectors import ChatMessage, DocumentPart, TextPart
 
@@ -146,3 +148,23 @@ def test_an_index_in_code_is_no_citation(code: str) -> None:
 
 def test_a_fence_that_is_cut_off_is_code_to_the_end() -> None:
     assert cited("so [1]:\n```\nx = y [2]\n") == [1]
+
+
+def test_a_passage_of_code_says_its_symbol_and_line() -> None:
+    chunk = replace(CHUNK, title="server.py", section=("Server", "handle"), line=12)
+    assert document(Passage(1, chunk, 1.0, 0.9)).section == "Server › handle, line 12"
+    assert document(Passage(1, replace(chunk, section=()), 1.0, 0.9)).section == ""
+    assert (passage(Passage(1, chunk, 1.0, 0.9))["line"], passage(PASSAGES[0])["line"]) == (12, None)
+
+
+def test_an_older_passage_tells_the_model_which_one_differs() -> None:
+    older, plain = document(replace(PASSAGES[1], newer=1)), document(PASSAGES[0])
+    assert older.note == "older than document 1, which states other values" and plain.note is None
+    assert replace(older, note=None) == document(PASSAGES[1])
+
+
+def test_a_passage_on_the_wire_says_where_the_match_stands_and_what_is_newer_or_the_same() -> None:
+    plain = passage(PASSAGES[0])
+    assert (plain["found"], plain["newer"], plain["duplicates"]) == ([0, 8], None, [])
+    told = passage(replace(PASSAGES[1], found=(3, 7), newer=1, duplicates=("b.md", "c.md")))
+    assert (told["found"], told["newer"], told["duplicates"]) == ([3, 7], 1, ["b.md", "c.md"])

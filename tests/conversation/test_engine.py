@@ -34,7 +34,7 @@ async def test_a_question_is_looked_up_and_answered_with_citations(demo: Assista
     assert kinds(events) == [Routed, Retrieved, TextDelta, Checked, Finished]
     routed, retrieved, checked, finished = events[0], events[1], events[-2], events[-1]
     assert routed.decision.route == "retrieve" and routed.decision.reasons and routed.decision.query == LEAVE
-    assert retrieved.passages[0].chunk.document == "annual-leave.md" and retrieved.evidence == "supported"
+    assert retrieved.passages[0].chunk.document == "annual-leave.md" and retrieved.evidence.state == "supported"
     assert "5 days" in finished.answer and "30 June" in finished.answer
     assert checked.cited and not checked.invented
     assert list(finished.timings) == ["routed", "retrieved", "first_token", "finished"]
@@ -70,7 +70,7 @@ async def test_a_person_can_choose_the_route(demo: Assistant, route: str) -> Non
 
 async def test_a_question_that_the_documents_do_not_answer_says_so(demo: Assistant) -> None:
     events = await run(demo, turn("what is the boiling point of tungsten hexafluoride?", route="retrieve"))
-    assert events[1].evidence == "not_in_documents"
+    assert events[1].evidence.state == "not_in_documents"
 
 
 async def test_invented_citations_are_named(demo: Assistant) -> None:
@@ -114,10 +114,11 @@ async def test_an_unexpected_fault_is_logged_and_shows_nothing_of_itself(
 async def test_where_the_search_fails_only_turns_that_need_it_do(
     demo: Assistant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def down(*_: object) -> None:
-        raise EmbedderError("the embedding endpoint failed")
+    class Down:
+        async def search(self, *_: object) -> None:
+            raise EmbedderError("the embedding endpoint failed")
 
-    monkeypatch.setattr(demo.service.engine._retriever, "search", down)
+    monkeypatch.setattr(demo.service.engine, "_retriever", Down())
     assert isinstance((await run(demo, turn("hello")))[-1], Finished)
     events = await run(demo, turn(LEAVE))
     assert kinds(events) == [Routed, Failed] and events[-1].code == "knowledge_unavailable"

@@ -163,6 +163,12 @@ def test_a_line_that_only_leads_to_the_next_section_goes_with_it() -> None:
     assert made[0].text.startswith("These are ours:\n\n### Chat\n\n")
 
 
+def test_a_gap_holds_the_headings_between_whole() -> None:
+    headings = "\n\n".join(f"{'#' * level} {'Long heading ' * 14}" for level in range(2, 7))
+    made = chunks_of(f"{paragraph(0, 40)}\n\n{headings}\n\n{paragraph(1, 40)}", most=200)
+    assert [chunk.gap for chunk in made] == ["", f"\n\n{headings}\n\n"] and len(made[1].gap) > 500
+
+
 def test_a_chunk_is_on_the_page_where_it_starts() -> None:
     pages = [paragraph(number, 40) for number in range(3)]
     starts = (PageStart(0, "i"), PageStart(len(pages[0]) + 2, "ii"), PageStart(len(pages[0]) * 2 + 4, "1"))
@@ -239,6 +245,15 @@ def test_every_text_is_covered_once_in_order_and_within_the_budget(
     sizes = count([chunk.embedding_text() for chunk in made])
     assert all(size <= most for size in sizes)
     _assert_covered(text, made)
+    assert_joined_by_gaps(text, made)
+
+
+def assert_joined_by_gaps(text: str, made: Sequence[Chunk]) -> None:
+    """Each chunk's gap is the document's own text between it and the one before."""
+    assert all(
+        before.text + after.gap + after.text == text[before.start : after.end] for before, after in pairwise(made)
+    )
+    assert "".join(chunk.gap + chunk.text for chunk in made) == text[: made[-1].end if made else 0]
 
 
 def _assert_covered(text: str, made: Sequence[Chunk]) -> None:

@@ -273,7 +273,7 @@ def test_reading_slides_and_pdf_leaves_the_root_logger_alone() -> None:
     code = (
         "import logging; before = (list(logging.root.handlers), logging.root.level)\n"
         "from assistant.knowledge import formats\n"
-        "with formats._root_logger_kept():\n    import llama_index.readers.file\n"
+        "with formats.root_logger_kept():\n    import llama_index.readers.file\n"
         "assert before == (logging.root.handlers, logging.root.level), logging.root.handlers"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -19,39 +18,22 @@ from assistant.knowledge.documents import Chunk
 from assistant.knowledge.store import HybridQuery, IndexMismatch, Point, StoreError, StoreLocked
 from assistant.knowledge.store.embedded import EXACT_UP_TO_KB, EmbeddedStore
 from assistant.knowledge.store.embedded_index import EmbeddedIndex
+from tests.knowledge.store_kills import ROOT, kill, killed, start
 
-ROOT = Path(__file__).parents[2]
 DIMENSION = 16
 
 
-def version(number: int, chunks: int, dimension: int = DIMENSION) -> list[Point]:
-    """A document whose id, length and vectors follow from its number."""
+def version(number: int, chunks: int, dimension: int = DIMENSION, stamp: int = 0) -> list[Point]:
+    """A document's version, whose vectors follow from its number."""
     dice = random.Random(number)
-    document, digest = f"{number:06}.md", f"{number:064}"
+    document, digest = f"{number:06}.md", f"{stamp or number:064}"
     return [
         Point(
-            Chunk("all", document, "Title", (), f"word{number} part{i}", 0, 1, i, chunks, digest),
+            Chunk("all", document, "Title", (), f"word{number} part{i}", 0, 1, i, chunks, digest, source="files"),
             [dice.gauss(0, 1) for _ in range(dimension)],
         )
         for i in range(chunks)
     ]
-
-
-async def acknowledge_for_ever(folder: str) -> None:
-    """Run in a process of its own: print each document's number and length once it is written."""
-    store = EmbeddedStore(Path(folder))
-    await store.open()
-    index = await store.create("docs", DIMENSION)
-    number = await index.count()
-    dice = random.Random(number)
-    while True:
-        lengths = [dice.choice((1, 3, 20, 150)) for _ in range(3)]
-        await index.upsert([point for i, n in enumerate(lengths) for point in version(number + i, n)])
-        for i, length in enumerate(lengths):
-            print(number + i, length, flush=True)
-        number += len(lengths)
-        if number % 10 == 0:
-            await index.optimize()
 
 
 async def compact_and_say(folder: str) -> None:
@@ -67,49 +49,21 @@ async def compact_and_say(folder: str) -> None:
     await asyncio.sleep(60)
 
 
-def start(function: str, folder: Path) -> subprocess.Popen[str]:
-    script = f"import asyncio, sys; from {__name__} import {function}; asyncio.run({function}(sys.argv[1]))"
-    command = [sys.executable, "-c", script, str(folder)]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-
-
-def kill(process: subprocess.Popen[str]) -> str:
-    """Kill -9, and what the process still had said."""
-    process.send_signal(signal.SIGKILL)
-    said, _ = process.communicate()
-    return said
-
-
 async def opened(folder: Path, exact_up_to_kb: int = EXACT_UP_TO_KB) -> EmbeddedStore:
     store = EmbeddedStore(folder, exact_up_to_kb=exact_up_to_kb)
     await store.open()
     return store
 
 
-async def test_a_killed_process_loses_nothing_acknowledged_and_leaves_no_half_document(
-    tmp_path: Path,
-) -> None:
-    acknowledged: dict[str, int] = {}
-    for round_ in range(5):
-        writer = start("acknowledge_for_ever", tmp_path)
-        assert writer.stdout is not None
-        first = writer.stdout.readline()
-        time.sleep(0.05 + 0.06 * round_)
-        for line in (first + kill(writer)).splitlines():
-            number, length = line.split()
-            acknowledged[f"{int(number):06}.md"] = int(length)
-        store = await opened(tmp_path)
-        index = await store.index("docs")
-        seen = Counter([(chunk.document, chunk.of) async for chunk in index.scroll("all")])
-        assert all(chunks == of for (_, of), chunks in seen.items())
-        assert acknowledged.items() <= {(document, of) for document, of in seen}
-        await store.close()
-    assert len(acknowledged) > 10
+async def test_a_killed_process_loses_nothing_acknowledged_and_leaves_no_half_document(tmp_path: Path) -> None:
+    found = await killed(tmp_path, kills=10, seed=3)
+    assert found.acknowledged >= 10
+    assert (found.lost, found.half, found.unexpected) == (0, 0, 0)
 
 
 @pytest.mark.parametrize("moment", [0.0, 0.2, 0.5, 1.0])
 async def test_a_process_killed_while_it_compacts_loses_nothing(tmp_path: Path, moment: float) -> None:
-    writer = start("compact_and_say", tmp_path)
+    writer = start(__name__, "compact_and_say", tmp_path)
     assert writer.stdout is not None
     assert writer.stdout.readline() == "written\n"
     time.sleep(moment)
@@ -132,7 +86,6 @@ async def test_a_large_index_is_compacted_while_searches_go_on(tmp_path: Path) -
     probe = version(7, 60, 256)[3]
     query = HybridQuery(probe.vector, [("word7 part3", 1.0)], frozenset({"all"}))
     compaction = asyncio.ensure_future(index.optimize())
-    late = asyncio.ensure_future(index.upsert(version(100, 60, 256)))
     longest, searches = 0.0, 0
     while not compaction.done():
         began = time.perf_counter()
@@ -140,13 +93,118 @@ async def test_a_large_index_is_compacted_while_searches_go_on(tmp_path: Path) -
         longest, searches = max(longest, time.perf_counter() - began), searches + 1
         assert hits[0].chunk == probe.chunk
     await compaction
-    await late
     assert searches > 20 and longest < 0.5
-    assert await index.count() == 101 * 60
+    assert await index.count() == 100 * 60
     assert [folder.name for folder in (tmp_path / "docs").glob("shard-*")] != [before.name]
     await store.close()
     await store.open()
     assert (await (await store.index("docs")).search(query))[0].chunk == probe.chunk
+    await store.close()
+
+
+async def test_what_is_written_beside_a_compaction_is_in_what_it_makes(tmp_path: Path) -> None:
+    store = await opened(tmp_path, exact_up_to_kb=1000)
+    index = await store.create("docs", 256)
+    for number in range(100):
+        await index.upsert(version(number, 60, 256))
+    before = next((tmp_path / "docs").glob("shard-*"))
+    compaction = asyncio.ensure_future(index.optimize())
+    written = 0
+    while not compaction.done() and written < 90:
+        await index.upsert(version(100 + written, 3, 256))
+        await index.delete_document("all", "files", f"{written:06}.md")
+        await index.upsert(version(99, 20, 256, stamp=1000 + written))
+        await index.delete_document("all", "files", f"{99:06}.md", keep_hash=f"{1000 + written:064}")
+        written += 1
+    await compaction
+    assert written > 1
+    for _ in range(2):
+        assert [folder.name for folder in (tmp_path / "docs").glob("shard-*")] != [before.name]
+        expected = {f"{number:06}.md": 60 for number in range(written, 99)}
+        expected |= {f"{99:06}.md": 20} | {f"{100 + number:06}.md": 3 for number in range(written)}
+        documents = await index.documents("all", "files")
+        assert {stored.document: stored.chunks for stored in documents} == expected
+        assert all(stored.whole for stored in documents)
+        await store.close()
+        await store.open()
+        index = await store.index("docs")
+    await store.close()
+
+
+async def test_a_compaction_happens_only_where_there_is_something_to_gain(tmp_path: Path) -> None:
+    store = await opened(tmp_path, exact_up_to_kb=200)
+    index = await store.create("docs", DIMENSION)
+
+    def shards() -> list[str]:
+        return [folder.name for folder in (tmp_path / "docs").glob("shard-*")]
+
+    made = shards()
+    for number in range(60):
+        await index.upsert(version(number, 50))
+    await index.optimize()
+    assert shards() == made, "small enough to compare one by one"
+    await index.upsert(version(60, 500))
+    await index.optimize()
+    compacted = shards()
+    assert compacted != made, "graphs are built"
+    await index.upsert(version(61, 100))
+    await store.close()
+    await store.open()
+    index = await store.index("docs")
+    await index.upsert(version(62, 100))
+    await index.optimize()
+    assert shards() == compacted, "known also when it is opened again"
+    for number in range(30):
+        await index.delete_document("all", "files", f"{number:06}.md")
+    await index.optimize()
+    assert shards() != compacted, "a third of it was deleted"
+    assert len(await index.documents("all")) == 33
+    await store.close()
+
+
+async def test_a_graph_finds_what_may_be_read_among_much_that_may_not(tmp_path: Path) -> None:
+    store = await opened(tmp_path, exact_up_to_kb=500)
+    index = await store.create("docs", DIMENSION)
+    near = [1.0] + [0.0] * (DIMENSION - 1)
+    dice = random.Random(1)
+    for start_ in range(0, 12_000, 1000):
+        vectors = [[1.0, *(dice.gauss(0, 0.1) for _ in near[1:])] for _ in range(1000)]
+        places = [(f"{start_ + i}.md", "", (), "salary table", 0, 12, 0, 1, "1" * 64) for i in range(1000)]
+        await index.upsert(
+            [Point(Chunk("board", *place), vector) for place, vector in zip(places, vectors, strict=True)]
+        )
+    few = [Chunk("all", f"{i}.md", "", (), "on salary", 0, 9, 0, 1, "1" * 64) for i in range(30)]
+    await index.upsert([Point(chunk, [-1.0, *(dice.gauss(0, 1) for _ in near[1:])]) for chunk in few])
+    await index.optimize()
+    for weights in ((1.0, 1.0), (1.0, 0.0), (0.0, 1.0)):
+        query = HybridQuery(near, [("salary table", 1.0)], frozenset({"all"}), 20, 20, weights)
+        assert [hit.chunk.collection for hit in await index.search(query)] == ["all"] * 20
+    await store.close()
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_documents_are_counted_as_they_are_through_any_history(tmp_path: Path, seed: int) -> None:
+    dice = random.Random(seed)
+    store = await opened(tmp_path, exact_up_to_kb=20)
+    index = await store.create("docs", DIMENSION)
+    for step in range(60):
+        number, length = dice.randrange(12), dice.choice((1, 5, 80))
+        match dice.randrange(4):
+            case 0 | 1:
+                await index.upsert(version(number, length, stamp=dice.randrange(1, 4)))
+            case 2:
+                kept = dice.choice((None, f"{dice.randrange(1, 4):064}"))
+                await index.delete_document("all", "files", f"{number:06}.md", keep_hash=kept)
+            case _ if step % 3 == 0:
+                await index.optimize()
+            case _ if step % 3 == 1:
+                await store.close()
+                await store.open()
+                index = await store.index("docs")
+        scrolled = Counter([(chunk.document, chunk.content_hash) async for chunk in index.scroll("all")])
+        listed = {(stored.document, stored.content_hash): stored.chunks for stored in await index.documents("all")}
+        assert listed == scrolled
+        assert await index.counts(frozenset({"all"})) == ({"all": scrolled.total()} if scrolled else {})
     await store.close()
 
 
@@ -202,7 +260,7 @@ async def test_a_second_store_in_this_process_is_refused(tmp_path: Path) -> None
 
 
 async def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
-    writer = start("acknowledge_for_ever", tmp_path)
+    writer = start("tests.knowledge.store_kills", "write_versions", tmp_path, "1")
     assert writer.stdout is not None
     writer.stdout.readline()
     with pytest.raises(StoreLocked):

@@ -102,14 +102,6 @@ def test_a_page_of_another_site_cannot_post(server: Serving) -> None:
     assert plain.status_code == 422
 
 
-def test_ingestion_needs_the_token_of_this_machine(server: Serving) -> None:
-    body = {"paths": [str(server.folder)], "collection": "x"}
-    for headers in ({}, {"Authorization": "Bearer wrong"}):
-        response = httpx.post(f"{server.url}/api/ingest", json=body, headers=headers)
-        assert response.status_code == 401
-    assert (server.folder / "data" / "server.json").stat().st_mode & 0o077 == 0
-
-
 def test_every_answer_carries_the_security_headers(server: Serving) -> None:
     for path in ("/", "/healthz", "/switchyard/chat.js"):
         headers = httpx.get(f"{server.url}{path}").headers
@@ -121,6 +113,68 @@ def test_every_answer_carries_the_security_headers(server: Serving) -> None:
     assert first != second, "a nonce is used once"
 
 
-def test_the_health_check_counts_the_passages(server: Serving) -> None:
+def test_the_health_check_tells_nothing_of_what_there_is(server: Serving) -> None:
     found = httpx.get(f"{server.url}/healthz").json()
-    assert found["status"] == "ok" and found["passages"] > 80
+    assert found["status"] == "ok" and set(found) == {"status", "version"}
+
+
+MACHINE = [
+    ("POST", "/api/ingest", {"paths": ["/x"], "collection": "x"}),
+    ("GET", "/api/sources", None),
+    ("POST", "/api/sources/sync", {}),
+    ("POST", "/api/sources/remove", {"collection": "demo", "source": ["demo:"]}),
+    ("GET", "/api/collections", None),
+    ("DELETE", "/api/collections/demo", None),
+    ("POST", "/api/collections/rebuild", {}),
+    ("POST", "/api/collections/rollback", None),
+    ("POST", "/api/chat", {"message": "hi", "groups": ["staff"]}),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), MACHINE)
+def test_what_changes_or_shows_things_needs_the_token_of_this_machine(
+    server: Serving, method: str, path: str, body: dict[str, Any] | None
+) -> None:
+    for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Bearer"}):
+        response = httpx.request(method, f"{server.url}{path}", json=body, headers=headers)
+        assert response.status_code == 401, path
+        assert "demo" not in response.text
+    assert (server.folder / "data" / "server.json").stat().st_mode & 0o077 == 0
+
+
+def machine(server: Serving) -> dict[str, str]:
+    token = json.loads((server.folder / "data" / "server.json").read_text())["token"]
+    return {"Authorization": f"Bearer {token}"}
+
+
+def test_sources_and_collections_are_listed_for_this_machine(server: Serving) -> None:
+    (source,) = httpx.get(f"{server.url}/api/sources", headers=machine(server)).json()["sources"]
+    assert (source["collection"], source["kind"], source["outcome"], source["documents"]) == (
+        "demo",
+        "folder",
+        "ok",
+        12,
+    )
+    found = httpx.get(f"{server.url}/api/collections", headers=machine(server)).json()
+    assert found["collections"][0]["readers"] == ["everyone"] and found["indexes"][0]["use"] == "live"
+
+
+def test_a_sync_tells_what_happens_and_ends_with_done_or_failed(server: Serving) -> None:
+    def events(path: str, body: dict[str, Any] | None) -> list[dict[str, Any]]:
+        response = httpx.post(f"{server.url}{path}", json=body, headers=machine(server), timeout=60)
+        return [json.loads(line[6:]) for line in response.text.splitlines() if line.startswith("data: ")]
+
+    found = events("/api/sources/sync", {"collection": "demo"})
+    assert [event["type"] for event in found] == ["began", *["progress"] * 12, "ended", "done"]
+    assert found[-2]["report"]["unchanged"] == 12
+    failed = events("/api/sources/sync", {"collection": "nowhere"})
+    assert [(event["type"], event["mistake"]) for event in failed] == [("failed", True)]
+    failed = events("/api/ingest", {"paths": ["/no/such"], "collection": "x"})
+    assert "there is no file or folder /no/such" in failed[0]["message"]
+    failed = events("/api/collections/rollback", None)
+    assert "no earlier index" in failed[0]["message"]
+
+
+def test_only_this_machine_asks_with_groups(server: Serving) -> None:
+    body = {"message": "hello", "route": "voice", "groups": ["staff"]}
+    assert httpx.post(f"{server.url}/api/chat", json=body, headers=machine(server), timeout=60).status_code == 200

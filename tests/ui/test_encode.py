@@ -315,3 +315,31 @@ def test_a_quoted_passage_holds_no_active_markup_and_stays_one_block(text: str) 
 def test_links_and_images_of_a_passage_are_text(text: str) -> None:
     html = source(passage(1, text=text, title="<i>t</i>", section=["<b>"]), "t")
     assert "<img" not in html and "<a " not in html and "<i>" not in html and "<b>t" not in html
+
+
+def test_code_is_cited_by_symbol_and_line_and_shown_as_it_stands() -> None:
+    text = "    # no heading\n    return `a` < b"
+    html = source(passage(1, title="server.py", section=["Server", "handle"], line=12, text=text, date=None), "t")
+    assert "<em>server.py</em><span>Server › handle</span><span>line 12</span>" in html
+    assert "<pre><code>    # no heading&#10;    return `a` &lt; b</code></pre>" in html
+    assert "line" not in source(passage(1, line=None), "t")
+
+
+def test_an_answer_beyond_the_documents_says_why() -> None:
+    def page(evidence: str, **more: Any) -> str:
+        return Shown(routed=ROUTED, retrieved=retrieved(passage(1), evidence=evidence) | more).markdown()
+
+    why = ["the closest is far", "they do not mention “<b>tungsten”"]
+    reason = "<small>The closest is far; they do not mention “&lt;b&gt;tungsten”.</small></p>"
+    assert reason in page("not_in_documents", why=why) and reason in page("partly", why=why)
+    assert "far" not in page("supported", why=why)
+    for alone in (page("partly"), page("partly", why=[])):
+        assert "notice evidence" in alone and "<small>" not in alone
+
+
+def test_a_source_says_that_a_newer_one_differs_and_which_documents_say_the_same() -> None:
+    older = source(passage(2, newer=1, duplicates=["old/<b>.md", "copy.md"]), "t")
+    assert '<span class="older">older than [1], which differs</span></summary>' in older
+    assert '<p class="also">The same stands in old/&lt;b&gt;.md, copy.md.</p></details>' in older
+    for plain in (source(passage(1), "t"), source(passage(1, newer=None, duplicates=[]), "t")):
+        assert "older" not in plain and "also" not in plain

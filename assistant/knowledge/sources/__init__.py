@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from assistant.knowledge.documents import Document
+from assistant.knowledge.sources.urls import is_secret, masked
+
+_CHOOSING = ("include", "exclude", "limit")
 
 
 class SourceError(Exception):
@@ -27,7 +30,7 @@ class NotModified(Exception):
     """The source says that a document is still the version that is known."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class SourceSpec:
     """What the settings or a command say of a source: its kind, where it is, and options of the kind.
 
@@ -40,22 +43,44 @@ class SourceSpec:
 
     @property
     def id(self) -> str:
-        """The same for the same spec in every process; stored with each chunk, 16 hexadecimal digits."""
-        plain = json.dumps([self.kind, self.location, self.options], sort_keys=True, default=str)
+        """The same for the same place in every process; stored with each chunk, 16 hexadecimal digits.
+
+        What only chooses among the documents of a place (include, exclude, limit) is not in it, nor are keys and
+        passwords, nor whether a path is a file or a folder: changing those must not make it another source.
+        """
+        kind = "path" if self.kind in ("file", "folder") else self.kind
+        told = {name: value for name, value in self.options.items() if name not in _CHOOSING}
+        plain = json.dumps([kind, masked(self.location), _without_secrets(told)], sort_keys=True, default=str)
         return hashlib.sha256(plain.encode()).hexdigest()[:16]
 
     @property
     def label(self) -> str:
-        """How people see it."""
-        return f"{self.kind} {self.location}"
+        """How people see it: without the passwords and keys in an address."""
+        return f"{self.kind} {masked(self.location)}"
+
+    def without_secrets(self) -> SourceSpec:
+        """The same source as it may be written down: of the same id, but not enough to open it where it needs keys."""
+        return SourceSpec(self.kind, masked(self.location), _without_secrets(self.options))
+
+    def __repr__(self) -> str:
+        return f"SourceSpec({self.label!r})"
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(name): _without_secrets(each) for name, each in value.items() if not is_secret(str(name))}
+    if isinstance(value, list | tuple):
+        return [_without_secrets(each) for each in value]
+    return masked(value) if isinstance(value, str) else value
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
     """A document that a source offers.
 
-    ``uri`` names it within the source. ``version`` is a token that is never the same for two contents (a blob id, or
-    size and times of a file); an equal token means that the document need not be read. None: only reading tells.
+    ``uri`` names it within the source, and people see it. ``version`` is a token that is never the same for two
+    contents (a blob id, or size and times of a file); an equal token means that the document need not be read. None:
+    only reading tells.
     ``trouble`` says why it cannot even be tried.
     """
 
@@ -66,8 +91,8 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a source holds now. Below the uri prefixes ``unlisted`` it could not look, so nothing there is taken for
-    deleted; each comes with the reason."""
+    """What a source holds now. Below the uri prefixes ``unlisted`` ("guides/") it could not look, so nothing there is
+    taken for deleted; each comes with the reason."""
 
     documents: tuple[Listed, ...]
     unlisted: Mapping[str, str] = field(default_factory=dict)

@@ -2,16 +2,17 @@
 
 The folder's ``index.json`` names the shard folder that counts; others are leftovers of a compaction that
 was cut off. qdrant-edge-py 0.9 keeps Python's global lock during every call, so calls are kept short, and
-the long one, building graphs for a large index, runs on a copy in a child process.
+the long one, building graphs for a large index, runs on a copy in a child process. What is written meanwhile goes into
+the shard that counts, as ever, and then also into the copy, before that becomes the one that counts.
 """
 
 from __future__ import annotations
 
 import asyncio
 import shutil
-import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 from operator import methodcaller
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,24 +23,21 @@ from assistant.knowledge.store import Hit, HybridQuery, Point, StoreError, Store
 from assistant.knowledge.store import payload as shared
 from assistant.knowledge.store.base import BaseIndex
 from assistant.knowledge.store.bm25 import document_vector
+from assistant.knowledge.store.compaction import CompactionFailed, Compactor
 from assistant.knowledge.store.files import (
     new_shard_name,
     read_manifest,
+    sync_files,
     unreadable,
     write_manifest,
 )
 
 _PAGE = 1000
-_COMPACT = """
-import ctypes, os, sys, qdrant_edge
-os.nice(10)
-if sys.platform == "linux":
-    ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG: killed when its parent dies
-shard = qdrant_edge.EdgeShard.load(sys.argv[1])
-print("changed" if shard.optimize() else "unchanged")
-shard.flush()
-shard.close()
-"""
+FLUSH_EVERY = 10_000
+"""Points between flushes: a killed process has no more than these to read again when it opens, half a second."""
+
+MOST_LATE = 20_000
+"""Points written beside a compaction that are kept in memory for its copy, some 100 MB; a further write waits."""
 
 T = TypeVar("T")
 
@@ -54,11 +52,17 @@ async def uninterrupted(call: Callable[..., T], *arguments: Any) -> T:
         raise
 
 
-def _where(**fields: str | Sequence[str]) -> list[edge.FieldCondition]:
-    return [
-        edge.FieldCondition(field, match=edge.MatchAny([value] if isinstance(value, str) else list(value)))
-        for field, value in fields.items()
-    ]
+def _filter(where: shared.Where) -> edge.Filter:
+    must: list[Any] = [_condition(field, values) for field, values in where.fields.items()]
+    if where.ids is not None:
+        must.append(edge.HasIdCondition(set(where.ids)))
+    return edge.Filter(must=must, must_not=[_condition(field, values) for field, values in where.unless.items()])
+
+
+def _condition(field: str, values: Sequence[str]) -> edge.FieldCondition | edge.IsEmptyCondition:
+    if field == "source" and list(values) == [""]:
+        return edge.IsEmptyCondition("source")
+    return edge.FieldCondition(field, match=edge.MatchAny(list(values)))
 
 
 def _to_edge(point: Point) -> edge.Point:
@@ -70,100 +74,129 @@ def _to_edge(point: Point) -> edge.Point:
     return edge.Point(point.chunk.id, vectors, shared.to_payload(point.chunk))
 
 
-def _to_request(query: HybridQuery) -> edge.QueryRequest | None:
-    dense, sparse, (indices, values) = shared.sides(query)
-    readable = edge.Filter(must=[*_where(collection=sorted(query.collections))])
-    rankings = [
-        (dense, edge.Query.Nearest(list(query.vector), using=shared.DENSE)),
-        (sparse, edge.Query.Nearest(edge.SparseVector(indices, values), using=shared.SPARSE)),
-    ]
-    counted = [(weight, nearest) for weight, nearest in rankings if weight]
-    if not counted:
-        return None
-    params = edge.SearchParams(hnsw_ef=shared.HNSW_EF)
-    fusion: Any = edge.Fusion.Rrf(k=shared.ENGINE_RRF_K, weights=[weight for weight, _ in counted])
-    return edge.QueryRequest(
-        limit=query.limit,
-        query=fusion,
-        prefetches=[edge.Prefetch(query.prefetch, nearest, filter=readable, params=params) for _, nearest in counted],
-        with_payload=True,
-        with_vector=[shared.DENSE],
+def _to_upsert(points: list[Point]) -> edge.UpdateOperation:
+    return edge.UpdateOperation.upsert_points([_to_edge(point) for point in points])
+
+
+def _size(shard: edge.EdgeShard) -> int:
+    return int(shard.count(edge.CountRequest(exact=False)))
+
+
+def _nearest(
+    shard: edge.EdgeShard, vector: Any, using: str, accepted: edge.Filter, limit: int, exact: bool = False
+) -> dict[str, float]:
+    """A search for ids and scores alone: payloads and vectors of candidates would cost more than finding them."""
+    request = edge.QueryRequest(
+        limit=limit,
+        query=edge.Query.Nearest(vector, using=using),
+        filter=accepted,
+        params=edge.SearchParams(hnsw_ef=shared.HNSW_EF, exact=exact),
+        with_payload=False,
     )
+    return {str(point.id): point.score for point in shard.query(request)}
+
+
+def _find_hits(shard: edge.EdgeShard, query: HybridQuery) -> list[Hit]:
+    dense, sparse, (indices, values) = shared.sides(query)
+    readable, vector = _filter(shared.Where({"collection": sorted(query.collections)})), list(query.vector)
+    near: dict[str, float] = {}
+    words: dict[str, float] = {}
+    if dense:
+        near = _nearest(shard, vector, shared.DENSE, readable, query.prefetch)
+    if sparse:
+        words = _nearest(shard, edge.SparseVector(indices, values), shared.SPARSE, readable, query.prefetch)
+    if missing := words.keys() - near.keys():
+        these = _filter(shared.Where({}, ids=list(missing)))
+        near |= _nearest(shard, vector, shared.DENSE, these, len(missing), exact=True)
+    best = shared.fused(query, near, words)
+    payloads = {str(record.id): record.payload or {} for record in shard.retrieve(list(best), True, False)}
+    return [Hit(shared.to_chunk(payloads[key]), *scores) for key, scores in best.items()]
 
 
 class EmbeddedIndex(BaseIndex):
     """Loaded once per process; every engine call holds ``_gate``, every change also ``_writing``."""
 
     def __init__(self, name: str, folder: Path, exact_up_to_kb: int) -> None:
-        dimension, self._shard_name = read_manifest(folder)
-        super().__init__(name, dimension)
+        manifest = read_manifest(folder)
+        super().__init__(name, manifest.dimension)
         self._folder = folder
-        self._exact_up_to_kb = exact_up_to_kb
-        self._shard: edge.EdgeShard | None = self._load(self._shard_name)
+        self._exact_up_to = exact_up_to_kb * 256 // manifest.dimension
+        self._shard_name = manifest.shard
+        self._shard: edge.EdgeShard | None = self._load(manifest.shard)
         self._gate = threading.Lock()
         self._writing = asyncio.Lock()
-        self._changed = self._closing = False
-        self._child: asyncio.subprocess.Process | None = None
+        self._optimizing = asyncio.Lock()
+        self._compactor = Compactor()
+        self._late: list[tuple[edge.UpdateOperation, int]] | None = None
+        self._points = _size(self._shard)
+        self._unflushed = 0
+        self._appended, self._removed = max(0, self._points - manifest.compacted), 0
+        self._gained = 0, 0
         self._remove_other_shards()
 
-    async def delete_document(self, collection: str, document: str, *, keep_hash: str | None = None) -> None:
-        kept = [] if keep_hash is None else [*_where(content_hash=keep_hash)]
-        await self._delete(edge.Filter(must=[*_where(collection=collection, document=document)], must_not=[*kept]))
-
-    async def delete_collection(self, collection: str) -> None:
-        await self._delete(edge.Filter(must=[*_where(collection=collection)]))
-
     async def optimize(self) -> None:
-        """Searches go on; writes wait. Does nothing when nothing was written since the last time."""
-        async with self._writing:
-            if not self._changed:
-                return
-            points = await self._engine_thread(methodcaller("count", edge.CountRequest()))
-            if points * self.dimension * 4 > self._exact_up_to_kb * 1024:
-                await self._compact_copy()
-            else:
-                await uninterrupted(self._engine, methodcaller("optimize"))
-                await uninterrupted(self._engine, methodcaller("flush"))
-            self._changed = False
+        """Searches and writes go on. Does little when there is little to gain; several at once come one after
+        another."""
+        async with self._optimizing:
+            copy = self._folder / new_shard_name()
+            try:
+                if await self._copied(copy):
+                    changed = await self._compactor.run(copy)
+                    async with self._writing:
+                        await uninterrupted(self._finish, copy.name, changed)
+            except (OSError, CompactionFailed) as error:
+                raise self._uncompacted(error) from error
+            finally:
+                self._late = None
+                await uninterrupted(self._remove_other_shards)
 
     async def close(self) -> None:
         """Finish the write that is under way, give up a compaction, release the shard."""
-        self._closing = True
-        if self._child is not None and self._child.returncode is None:
-            self._child.kill()
-        async with self._writing:
+        self._compactor.stop()
+        async with self._optimizing, self._writing:
             await uninterrupted(self._close)
 
-    async def _write(self, batched: list[list[Point]]) -> None:
+    async def _write(self, points: Sequence[Point]) -> None:
+        for batch in shared.batches(points):
+            await self._change(partial(_to_upsert, batch), len(batch))
+
+    async def _delete(self, where: shared.Where) -> None:
+        await self._change(partial(edge.UpdateOperation.delete_points_by_filter, _filter(where)), 0)
+
+    async def _change(self, operation: Callable[[], edge.UpdateOperation], points: int) -> None:
+        """One update of so many points, acknowledged when this returns; a cancelled one is finished all the same."""
+        if sum(points for _, points in self._late or ()) > MOST_LATE:
+            async with self._optimizing:
+                pass
         async with self._writing:
-            for batch in batched:
-                self._changed = True
-                await uninterrupted(self._upsert, batch)
+            await uninterrupted(self._update, operation, points)
 
     async def _find(self, query: HybridQuery) -> list[Hit]:
-        return await asyncio.to_thread(self._search, query)
+        """In one engine call: what is written meanwhile is found wholly or not at all."""
+        return await self._engine_thread(lambda shard: _find_hits(shard, query))
 
-    async def _count(self, collections: list[str] | None) -> int:
-        accepted = None if collections is None else edge.Filter(must=[*_where(collection=collections)])
-        count: int = await self._engine_thread(methodcaller("count", edge.CountRequest(filter=accepted)))
+    async def _count(self, where: shared.Where) -> int:
+        count: int = await self._engine_thread(methodcaller("count", edge.CountRequest(filter=_filter(where))))
         return count
 
-    async def _facet(self) -> list[tuple[str, int]]:
-        request = edge.FacetRequest(shared.KEYWORDS[0], limit=shared.MOST_COLLECTIONS, exact=True)
+    async def _values(self, field: str, where: shared.Where) -> list[tuple[str, int]]:
+        """Counted in one pass over each segment. ``exact`` would count value by value, 20 times as long; it differs
+        for a point that is in two segments at once, as on a server that is optimising, and here none ever is."""
+        request = edge.FacetRequest(field, limit=shared.MOST_VALUES, exact=False, filter=_filter(where))
         facet = await self._engine_thread(methodcaller("facet", request))
         return [(hit.value, hit.count) for hit in facet.hits]
 
-    async def _payloads(
-        self, collection: str, document: str | None = None, fields: list[str] | None = None
-    ) -> AsyncIterator[shared.Payload]:
-        narrowed = {} if document is None else {"document": document}
-        accepted = edge.Filter(must=[*_where(collection=collection, **narrowed)])
+    async def _records(
+        self, where: shared.Where, fields: list[str] | None = None, vectors: bool = False
+    ) -> AsyncIterator[shared.Stored]:
+        accepted, dense = _filter(where), [shared.DENSE] if vectors else False
         offset: Any = None
         while True:
-            request = edge.ScrollRequest(offset, _PAGE, accepted, with_payload=fields or True)
+            request = edge.ScrollRequest(offset, _PAGE, accepted, with_payload=fields or True, with_vector=dense)
             records, offset = await self._engine_thread(methodcaller("scroll", request))
             for record in records:
-                yield record.payload or {}
+                named: Any = record.vector or {}
+                yield shared.Stored(str(record.id), record.payload or {}, named.get(shared.DENSE, ()))
             if offset is None:
                 return
 
@@ -190,62 +223,70 @@ class EmbeddedIndex(BaseIndex):
     async def _engine_thread(self, call: Callable[[edge.EdgeShard], T]) -> T:
         return await asyncio.to_thread(self._engine, call)
 
-    def _upsert(self, batch: list[Point]) -> None:
-        operation = edge.UpdateOperation.upsert_points([_to_edge(point) for point in batch])
-        self._engine(methodcaller("update", operation))
+    def _update(self, operation: Callable[[], edge.UpdateOperation], points: int) -> None:
+        update = operation()
+        self._engine(methodcaller("update", update))
+        size = self._engine(_size)
+        removed, self._points = self._points + points - size, size
+        self._appended += points
+        self._removed += removed
+        self._unflushed += points + removed
+        if self._late is not None:
+            self._late.append((update, points))
+        if self._unflushed >= FLUSH_EVERY:
+            self._flush()
 
-    async def _delete(self, condition: edge.Filter) -> None:
-        operation = edge.UpdateOperation.delete_points_by_filter(condition)
+    def _flush(self) -> None:
+        """The files are synced first, without Python's lock: that leaves the engine's flush 30 ms of 350."""
+        sync_files(self._folder / self._shard_name)
+        self._engine(methodcaller("flush"))
+        self._unflushed = 0
+
+    async def _copied(self, copy: Path) -> bool:
+        """Whether there was enough to gain to make a copy; what is written from then on is kept for it."""
         async with self._writing:
-            self._changed = True
-            await uninterrupted(self._engine, methodcaller("update", operation))
+            if self._unflushed:
+                await uninterrupted(self._flush)
+            if self._appended <= self._exact_up_to and self._removed < max(1000, self._points // 5):
+                return False
+            await uninterrupted(shutil.copytree, self._folder / self._shard_name, copy)
+            self._late = []
+            self._gained = self._appended, self._removed
+            return True
 
-    def _search(self, query: HybridQuery) -> list[Hit]:
-        request = _to_request(query)
-        if request is None:
-            return []
-        found = self._engine(lambda shard: shard.query(request))
-        return shared.to_hits(query, ((point.payload, point.score, point.vector) for point in found))
+    def _finish(self, copy: str, changed: bool) -> None:
+        if self._compactor.stopped:
+            return
+        self._appended -= self._gained[0]
+        self._removed -= self._gained[1]
+        if changed:
+            self._adopt(self._caught_up(copy), copy)
 
-    async def _compact_copy(self) -> None:
-        copy = new_shard_name()
+    def _caught_up(self, copy: str) -> edge.EdgeShard:
+        """The compacted copy with all that was written meanwhile, on the disk."""
         try:
-            await uninterrupted(self._engine, methodcaller("flush"))
-            await uninterrupted(shutil.copytree, self._folder / self._shard_name, self._folder / copy)
-            if not self._closing and await self._compact_in_child(self._folder / copy):
-                await uninterrupted(self._adopt, copy)
-        except OSError as error:
-            raise self._uncompacted(error) from error
-        finally:
-            await uninterrupted(self._remove_other_shards)
+            fresh = edge.EdgeShard.load(str(self._folder / copy))
+            for update, _ in self._late or ():
+                fresh.update(update)
+            sync_files(self._folder / copy)
+            fresh.flush()
+        except Exception as error:  # the engine raises nothing more exact
+            raise CompactionFailed(str(error)) from error
+        return fresh
 
-    async def _compact_in_child(self, shard: Path) -> bool:
-        pipe = asyncio.subprocess.PIPE
-        command = (sys.executable, "-c", _COMPACT, str(shard))
-        self._child = child = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe)
-        try:
-            said, complaint = await child.communicate()
-        except asyncio.CancelledError:
-            child.kill()
-            await child.wait()
-            raise
-        if child.returncode and not self._closing:
-            raise self._uncompacted(complaint.decode(errors="replace").strip().rpartition("\n")[2])
-        return not child.returncode and said.strip() == b"changed"
+    def _adopt(self, fresh: edge.EdgeShard, shard_name: str) -> None:
+        write_manifest(self._folder, self.dimension, shard_name, compacted=max(0, _size(fresh) - self._appended))
+        with self._gate:
+            old, self._shard, self._shard_name = self._shard, fresh, shard_name
+        self._unflushed = 0
+        if old is not None:
+            old.close()
 
     def _uncompacted(self, reason: object) -> StoreError:
         return StoreError(
             f"index {self.name!r} could not be compacted ({reason}); it works on as it was. Check the free "
             f"space and memory, and that {self._folder} may be written to"
         )
-
-    def _adopt(self, shard_name: str) -> None:
-        fresh = self._load(shard_name)
-        write_manifest(self._folder, self.dimension, shard_name)
-        with self._gate:
-            old, self._shard, self._shard_name = self._shard, fresh, shard_name
-        if old is not None:
-            old.close()
 
     def _remove_other_shards(self) -> None:
         for folder in self._folder.glob("shard-*"):

@@ -6,6 +6,8 @@ import fcntl
 import json
 import os
 import uuid
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import qdrant_edge as edge
@@ -60,6 +62,17 @@ def create_folder(folder: Path, dimension: int, exact_up_to_kb: int) -> None:
     write_manifest(folder, dimension, shard_name)
 
 
+def sync_files(folder: Path) -> None:
+    """Put what was written below a folder on the disk, mapped pages too; files that go meanwhile are left out."""
+    for file in folder.rglob("*"):
+        with suppress(FileNotFoundError):
+            descriptor = os.open(file, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+
 def is_index(folder: Path) -> bool:
     """Whether the folder holds a complete index."""
     return (folder / _MANIFEST).is_file()
@@ -70,16 +83,26 @@ def new_shard_name() -> str:
     return f"shard-{uuid.uuid4().hex[:12]}"
 
 
-def write_manifest(folder: Path, dimension: int, shard_name: str) -> None:
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The index's dimension, the name of the shard folder that counts, and its points when it was compacted."""
+
+    dimension: int
+    shard: str
+    compacted: int
+
+
+def write_manifest(folder: Path, dimension: int, shard_name: str, compacted: int = 0) -> None:
     """Make a shard folder the one that counts, atomically."""
-    write_atomically(folder / _MANIFEST, json.dumps({"dimension": dimension, "shard": shard_name}))
+    manifest = {"dimension": dimension, "shard": shard_name, "compacted": compacted}
+    write_atomically(folder / _MANIFEST, json.dumps(manifest))
 
 
-def read_manifest(folder: Path) -> tuple[int, str]:
-    """Dimension, and name of the shard folder that counts."""
+def read_manifest(folder: Path) -> Manifest:
+    """Raises StoreError where it cannot be read."""
     try:
         manifest = json.loads((folder / _MANIFEST).read_text("utf-8"))
-        return int(manifest["dimension"]), str(manifest["shard"])
+        return Manifest(int(manifest["dimension"]), str(manifest["shard"]), int(manifest.get("compacted", 0)))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise unreadable(folder, error) from error
 

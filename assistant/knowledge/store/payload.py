@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from itertools import groupby
 from operator import attrgetter, mul
@@ -13,8 +13,6 @@ from typing import Any
 
 from assistant.knowledge.documents import Chunk
 from assistant.knowledge.store import (
-    RRF_K,
-    Hit,
     HybridQuery,
     IndexMismatch,
     Point,
@@ -27,14 +25,12 @@ Payload = Mapping[str, Any]
 
 DENSE, SPARSE = "dense", "bm25"
 
-KEYWORDS = ("collection", "document", "content_hash")
-"""Payload fields with a keyword index; the first separates tenants."""
+KEYWORDS = ("collection", "source", "document", "version")
+"""Payload fields with a keyword index; the first separates tenants. ``version`` is a document's version, by the id of
+its first chunk: its facet counts the chunks of every document at once."""
 
-DOCUMENT_FIELDS = ["document", "title", "content_hash"]
-"""What `stored_documents` reads of a payload."""
-
-ENGINE_RRF_K = RRF_K + 1
-"""Qdrant counts ranks from 0 where the paper counts from 1, so this gives 1 / (RRF_K + rank)."""
+HEAD_FIELDS = ["source", "document", "title", "content_hash", "of", "modified", "version"]
+"""What `stored_document` reads of a payload."""
 
 BATCH = 64
 """Points in one update: as fast as more, and a search that waits for one waits some two milliseconds."""
@@ -42,10 +38,50 @@ BATCH = 64
 HNSW_EF = 256
 """Candidates kept while a graph is walked: finds 0.94 of the 40 nearest of 60,000, the default 0.83."""
 
-MOST_COLLECTIONS = 10_000
+MOST_VALUES = 10_000_000
+"""No facet has more values, so all are counted."""
+
+HEADS = 256
+"""Points looked up by id at once: the engine holds Python's lock for about a millisecond."""
 
 _NAME = re.compile(r"(?!aliases\.json$)[a-z0-9][a-z0-9._-]{0,99}")
-_VERSION = attrgetter("chunk.collection", "chunk.document", "chunk.content_hash")
+_VERSION = attrgetter("chunk.collection", "chunk.source", "chunk.document", "chunk.content_hash")
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Points whose payload matches every field in ``fields`` (one of the values), with one of ``ids`` if there are any,
+    and which match none of ``unless``. A source of "" is none in the payload."""
+
+    fields: Mapping[str, Sequence[str]]
+    ids: Sequence[str] | None = None
+    unless: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A point as it is read: its payload, and its dense vector where that was asked for."""
+
+    id: str
+    payload: Payload
+    vector: Sequence[float] = ()
+
+
+def document_where(collection: str, source: str | None, document: str | None, keep_hash: str | None = None) -> Where:
+    """The points of a collection, narrowed to a source and a document; without the version to keep."""
+    fields = {"collection": [collection]}
+    if source is not None:
+        fields["source"] = [source]
+    if document is not None:
+        fields["document"] = [document]
+    if keep_hash is None:
+        return Where(fields)
+    return Where(fields, unless={"version": [version_of(collection, source or "", document or "", keep_hash)]})
+
+
+def version_of(collection: str, source: str, document: str, content_hash: str) -> str:
+    """The id of the first chunk of a document's version."""
+    return Chunk(collection, document, "", (), "", 0, 0, 0, 1, content_hash, source=source).id
 
 
 def checked_name(name: str) -> str:
@@ -103,6 +139,7 @@ def to_payload(chunk: Chunk) -> dict[str, Any]:
         "position": chunk.position,
         "of": chunk.of,
         "content_hash": chunk.content_hash,
+        "version": chunk.id_at(0),
     }
     for name in ("page", "line", "source", "gap"):
         if value := getattr(chunk, name):
@@ -115,29 +152,26 @@ def to_payload(chunk: Chunk) -> dict[str, Any]:
 def to_chunk(payload: Payload) -> Chunk:
     """The inverse of `to_payload`."""
     fields = dict(payload)
+    fields.pop("version", None)
     fields["section"] = tuple(fields["section"])
     if "modified" in fields:
         fields["modified"] = date.fromisoformat(fields["modified"])
     return Chunk(**fields)
 
 
-def in_order(chunks: Iterable[Chunk]) -> list[Chunk]:
-    """The chunks of one document by version, then position."""
-    return sorted(chunks, key=attrgetter("content_hash", "position"))
-
-
-def stored_documents(collection: str, payloads: Iterable[Payload]) -> list[StoredDocument]:
-    """One entry per document and content hash, by uri, from the payloads of a collection's chunks."""
-    titles: dict[tuple[str, str], str] = {}
-    counts: Counter[tuple[str, str]] = Counter()
-    for payload in payloads:
-        version = (payload["document"], payload["content_hash"])
-        titles[version] = payload["title"]
-        counts[version] += 1
-    return [
-        StoredDocument(collection, document, titles[document, digest], digest, counts[document, digest])
-        for document, digest in sorted(counts)
-    ]
+def stored_document(collection: str, head: Payload, chunks: int) -> StoredDocument:
+    """A version of a document, from the payload of one of its chunks and their number."""
+    modified = head.get("modified")
+    return StoredDocument(
+        collection,
+        head.get("source", ""),
+        head["document"],
+        head["title"],
+        head["content_hash"],
+        chunks,
+        head["of"],
+        date.fromisoformat(modified) if modified else None,
+    )
 
 
 def sides(query: HybridQuery) -> tuple[float, float, Sparse]:
@@ -153,9 +187,13 @@ def cosine(one: Sequence[float], other: Sequence[float]) -> float:
     return sum(map(mul, one, other)) / norms if norms else 0.0
 
 
-def to_hits(query: HybridQuery, found: Iterable[tuple[Payload | None, float, Any]]) -> list[Hit]:
-    """Hits of (payload, fused score, named vectors), best first; of equal scores the more similar leads."""
-    hits = [
-        Hit(to_chunk(payload or {}), score, cosine(query.vector, vectors[DENSE])) for payload, score, vectors in found
-    ]
-    return sorted(hits, key=lambda hit: (-hit.score, -hit.similarity))
+def fused(
+    query: HybridQuery, similarity: Mapping[str, float], bm25: Mapping[str, float]
+) -> dict[str, tuple[float, float, float]]:
+    """The best of both sides, best first, by the sum of their weighted scores: id → (score, similarity, bm25). Of equal
+    scores the more similar leads. ``similarity`` holds every candidate."""
+    of_cosine, of_bm25 = (max(weight, 0.0) for weight in query.weights)
+    best = max(bm25.values(), default=0.0) or 1.0
+    scores = {key: of_cosine * near + of_bm25 * bm25.get(key, 0.0) / best for key, near in similarity.items()}
+    order = sorted(scores, key=lambda key: (-scores[key], -similarity[key], key))[: query.limit]
+    return {key: (scores[key], similarity[key], bm25.get(key, 0.0)) for key in order}

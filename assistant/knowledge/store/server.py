@@ -10,6 +10,8 @@ from qdrant_client import AsyncQdrantClient, models
 
 from assistant.knowledge.store import StoreError
 from assistant.knowledge.store import payload as shared
+from assistant.knowledge.store.options import ServerOptions
+from assistant.knowledge.store.server_config import Layout, creation
 from assistant.knowledge.store.server_index import Connection, ServerIndex
 
 _PREFIX = re.compile(r"[a-z0-9][a-z0-9-]*")
@@ -24,6 +26,7 @@ class ServerStore:
         *,
         api_key: str | None = None,
         timeout: float = 30,
+        options: ServerOptions | None = None,
         prefix: str = "switchyard",
         client: AsyncQdrantClient | None = None,
     ) -> None:
@@ -33,6 +36,8 @@ class ServerStore:
         self._api_key = api_key
         self._timeout = timeout
         self._prefix = prefix
+        self._options = options or ServerOptions()
+        self._known: dict[str, ServerIndex] = {}
         self._lent = client
         self._open: Connection | None = None
 
@@ -52,6 +57,7 @@ class ServerStore:
     async def close(self) -> None:
         if self._open is not None:
             connection, self._open = self._open, None
+            self._known.clear()
             await self._release(connection.client)
 
     async def create(self, name: str, dimension: int) -> ServerIndex:
@@ -60,17 +66,18 @@ class ServerStore:
             raise StoreError(f"{name!r} is an alias; choose another name for the index")
         with self._connection.explained() as client:
             if not await client.collection_exists(collection):
-                dense = models.VectorParams(size=dimension, distance=models.Distance.COSINE)
-                sparse = models.SparseVectorParams(modifier=models.Modifier.IDF)
-                await client.create_collection(collection, {shared.DENSE: dense}, {shared.SPARSE: sparse})
+                arguments = creation(dimension, self._options, await self._clustered())
+                await client.create_collection(collection, **arguments)
+        self._known.pop(name, None)
         index = await self._index(name)
         shared.check_dimension(name, index.dimension, dimension)
+        await self._make_places(collection, index.layout)
         await self._index_payload(collection)
         return index
 
     async def index(self, name_or_alias: str) -> ServerIndex:
         name = (await self.aliases()).get(name_or_alias, name_or_alias)
-        if not await self._exists(name):
+        if name not in self._known and not await self._exists(name):
             raise StoreError(f"there is no index {name!r} on the Qdrant server; run `assistant ingest`")
         return await self._index(name)
 
@@ -85,6 +92,7 @@ class ServerStore:
             raise StoreError(f"index {name!r} is live as {held_by[0]!r}; switch that alias first")
         if not await self._exists(name):
             raise StoreError(f"there is no index {name!r} on the Qdrant server")
+        self._known.pop(name, None)
         with self._connection.explained() as client:
             await client.delete_collection(self._full(name))
 
@@ -140,12 +148,34 @@ class ServerStore:
         return name in await self.indexes()
 
     async def _index(self, name: str) -> ServerIndex:
+        """Asked for once: neither the dimension nor the layout of a collection changes."""
+        if name in self._known:
+            return self._known[name]
         collection = self._full(name)
         with self._connection.explained() as client:
-            vectors = (await client.get_collection(collection)).config.params.vectors
+            config = (await client.get_collection(collection)).config
+        vectors = config.params.vectors
         if not isinstance(vectors, dict) or shared.DENSE not in vectors:
             raise StoreError(f"collection {collection!r} on the Qdrant server is not Switchyard's; rename it")
-        return ServerIndex(name, vectors[shared.DENSE].size, collection, self._connection)
+        dimension, layout = vectors[shared.DENSE].size, Layout(config)
+        self._known[name] = ServerIndex(name, dimension, collection, self._connection, layout)
+        return self._known[name]
+
+    async def _clustered(self) -> bool:
+        """Whether documents can be given a shard; asked only where there are several."""
+        if self._options.shards == 1:
+            return False
+        with self._connection.explained() as client:
+            return (await client.cluster_status()).status == "enabled"
+
+    async def _make_places(self, collection: str, layout: Layout) -> None:
+        if not layout.keys:
+            return
+        with self._connection.explained() as client:
+            there = {each.key for each in (await client.list_shard_keys(collection)).shard_keys or ()}
+            for key in layout.keys:
+                if key not in there:
+                    await client.create_shard_key(collection, key)
 
     async def _index_payload(self, collection: str) -> None:
         keyword = models.KeywordIndexType.KEYWORD

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from assistant.knowledge.store import Hit, HybridQuery, Point, StoreError, Store
 from assistant.knowledge.store import payload as shared
 from assistant.knowledge.store.base import BaseIndex
 from assistant.knowledge.store.bm25 import document_vector
+from assistant.knowledge.store.server_config import Layout
 
 _PAGE = 1000
 _BY_STATUS = {
@@ -79,11 +81,17 @@ def _refusal(error: UnexpectedResponse) -> str:
     return f"answered HTTP {error.status_code} ({reason}); its log says more"
 
 
-def _where(**fields: str | Sequence[str]) -> list[models.Condition]:
-    return [
-        models.FieldCondition(key=field, match=models.MatchAny(any=[value] if isinstance(value, str) else list(value)))
-        for field, value in fields.items()
-    ]
+def _filter(where: shared.Where) -> models.Filter:
+    must = [_condition(field, values) for field, values in where.fields.items()]
+    if where.ids is not None:
+        must.append(models.HasIdCondition(has_id=list(where.ids)))
+    return models.Filter(must=must, must_not=[_condition(field, values) for field, values in where.unless.items()])
+
+
+def _condition(field: str, values: Sequence[str]) -> models.Condition:
+    if field == "source" and list(values) == [""]:
+        return models.IsEmptyCondition(is_empty=models.PayloadField(key="source"))
+    return models.FieldCondition(key=field, match=models.MatchAny(any=list(values)))
 
 
 def _to_struct(point: Point) -> models.PointStruct:
@@ -95,87 +103,114 @@ def _to_struct(point: Point) -> models.PointStruct:
     return models.PointStruct(id=point.chunk.id, vector=vectors, payload=shared.to_payload(point.chunk))
 
 
-def _to_prefetches(query: HybridQuery) -> tuple[list[models.Prefetch], list[float]]:
+def _to_structs(points: list[Point]) -> list[models.PointStruct]:
+    return [_to_struct(point) for point in points]
+
+
+def _to_requests(query: HybridQuery, params: models.SearchParams) -> dict[str, models.QueryRequest]:
+    """One request for each side that counts, by its name."""
     dense, sparse, (indices, values) = shared.sides(query)
-    readable = models.Filter(must=_where(collection=sorted(query.collections)))
-    rankings: list[tuple[float, str, Any]] = [
-        (dense, shared.DENSE, list(query.vector)),
-        (sparse, shared.SPARSE, models.SparseVector(indices=indices, values=values)),
+    readable = _filter(shared.Where({"collection": sorted(query.collections)}))
+    asked: list[tuple[float, str, Any, list[str] | bool]] = [
+        (dense, shared.DENSE, list(query.vector), False),
+        (sparse, shared.SPARSE, models.SparseVector(indices=indices, values=values), [shared.DENSE]),
     ]
-    counted = [ranking for ranking in rankings if ranking[0]]
-    params = models.SearchParams(hnsw_ef=shared.HNSW_EF)
-    prefetches = [
-        models.Prefetch(query=vector, using=using, filter=readable, params=params, limit=query.prefetch)
-        for _, using, vector in counted
-    ]
-    return prefetches, [weight for weight, _, _ in counted]
+    return {
+        using: models.QueryRequest(
+            query=vector,
+            using=using,
+            filter=readable,
+            params=params,
+            limit=query.prefetch,
+            with_payload=True,
+            with_vector=vectors,
+        )
+        for weight, using, vector, vectors in asked
+        if weight
+    }
+
+
+def _similarity(query: HybridQuery, using: str, point: models.ScoredPoint) -> float:
+    vectors: Any = point.vector
+    return point.score if using == shared.DENSE else shared.cosine(query.vector, vectors[shared.DENSE])
 
 
 class ServerIndex(BaseIndex):
-    """A document becomes visible whole, except that each shard of a sharded collection shows its own part."""
+    """A document is in one shard and becomes visible whole there: with one shard, and on a cluster, where its shard is
+    chosen here. A single node that was given several shards spreads the chunks of a document over them: readers may see
+    some before the others, and should it stop between, `StoredDocument.whole` is False until the document is written
+    again. While a new version is written, the one before is there too, until it is deleted.
+    """
 
-    def __init__(self, name: str, dimension: int, collection: str, connection: Connection) -> None:
+    def __init__(self, name: str, dimension: int, collection: str, connection: Connection, layout: Layout) -> None:
         super().__init__(name, dimension)
         self._collection = collection
+        self.layout = layout
         self._explained = connection.explained
-
-    async def delete_document(self, collection: str, document: str, *, keep_hash: str | None = None) -> None:
-        kept = [] if keep_hash is None else _where(content_hash=keep_hash)
-        await self._delete(models.Filter(must=_where(collection=collection, document=document), must_not=kept))
-
-    async def delete_collection(self, collection: str) -> None:
-        await self._delete(models.Filter(must=_where(collection=collection)))
 
     async def optimize(self) -> None:
         """Nothing to do: the server merges and indexes by itself."""
 
-    async def _write(self, batched: list[list[Point]]) -> None:
-        for batch in batched:
-            with self._explained() as client:
-                await client.upsert(self._collection, [_to_struct(point) for point in batch], wait=True)
+    async def _write(self, points: Sequence[Point]) -> None:
+        placed: dict[str | None, list[Point]] = {}
+        for point in points:
+            placed.setdefault(self.layout.key(point), []).append(point)
+        for key, group in placed.items():
+            for batch in shared.batches(group):
+                structs = await asyncio.to_thread(_to_structs, batch)
+                with self._explained() as client:
+                    await client.upsert(self._collection, structs, wait=True, shard_key_selector=key)
 
     async def _find(self, query: HybridQuery) -> list[Hit]:
-        prefetches, weights = _to_prefetches(query)
-        if not prefetches:
+        requests = _to_requests(query, self.layout.params)
+        if not requests:
             return []
         with self._explained() as client:
-            found = await client.query_points(
-                self._collection,
-                prefetch=prefetches,
-                query=models.RrfQuery(rrf=models.Rrf(k=shared.ENGINE_RRF_K, weights=weights)),
-                limit=query.limit,
-                with_payload=True,
-                with_vectors=[shared.DENSE],
-            )
-        return shared.to_hits(query, ((point.payload, point.score, point.vector) for point in found.points))
+            found = await client.query_batch_points(self._collection, list(requests.values()))
+        near: dict[str, float] = {}
+        words: dict[str, float] = {}
+        payloads: dict[str, shared.Payload] = {}
+        for using, side in zip(requests, found, strict=True):
+            for point in side.points:
+                key = str(point.id)
+                payloads[key] = point.payload or {}
+                near[key] = near.get(key) or _similarity(query, using, point)
+                if using == shared.SPARSE:
+                    words[key] = point.score
+        best = shared.fused(query, near, words)
+        return [Hit(shared.to_chunk(payloads[key]), *scores) for key, scores in best.items()]
 
-    async def _count(self, collections: list[str] | None) -> int:
-        accepted = None if collections is None else models.Filter(must=_where(collection=collections))
+    async def _count(self, where: shared.Where) -> int:
         with self._explained() as client:
-            return (await client.count(self._collection, count_filter=accepted, exact=True)).count
+            return (await client.count(self._collection, count_filter=_filter(where), exact=True)).count
 
-    async def _facet(self) -> list[tuple[str, int]]:
-        field, most = shared.KEYWORDS[0], shared.MOST_COLLECTIONS
+    async def _values(self, field: str, where: shared.Where) -> list[tuple[str, int]]:
+        most = shared.MOST_VALUES
         with self._explained() as client:
-            facet = await client.facet(self._collection, field, limit=most, exact=True)
+            facet = await client.facet(self._collection, field, _filter(where), limit=most, exact=True)
         return [(str(hit.value), hit.count) for hit in facet.hits]
 
-    async def _payloads(
-        self, collection: str, document: str | None = None, fields: list[str] | None = None
-    ) -> AsyncIterator[shared.Payload]:
-        narrowed = {} if document is None else {"document": document}
-        accepted = models.Filter(must=_where(collection=collection, **narrowed))
+    async def _records(
+        self, where: shared.Where, fields: list[str] | None = None, vectors: bool = False
+    ) -> AsyncIterator[shared.Stored]:
+        accepted, dense = _filter(where), [shared.DENSE] if vectors else False
         offset: Any = None
         while True:
             with self._explained() as client:
                 records, offset = await client.scroll(
-                    self._collection, accepted, limit=_PAGE, offset=offset, with_payload=fields or True
+                    self._collection,
+                    accepted,
+                    limit=_PAGE,
+                    offset=offset,
+                    with_payload=fields or True,
+                    with_vectors=dense,
                 )
             for record in records:
-                yield record.payload or {}
+                named: Any = record.vector or {}
+                yield shared.Stored(str(record.id), record.payload or {}, named.get(shared.DENSE, ()))
             if offset is None:
                 return
 
-    async def _delete(self, condition: models.Filter) -> None:
+    async def _delete(self, where: shared.Where) -> None:
         with self._explained() as client:
-            await client.delete(self._collection, models.FilterSelector(filter=condition), wait=True)
+            await client.delete(self._collection, models.FilterSelector(filter=_filter(where)), wait=True)

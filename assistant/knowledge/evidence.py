@@ -1,0 +1,156 @@
+"""Whether the passages can answer a turn, before any model runs: a calibrated probability from a few signals.
+
+The signals say how close the best chunk is, how far it stands out among the candidates (after the query performance
+predictors of Shtok et al., "Predicting query performance by query-drift estimation", 2012), how many of the turn's own
+words the best chunks hold, and how much of the turn is new beside its conversation. A logistic regression weighs them;
+``python -m assistant.knowledge.evidence_fit`` fitted it (weights and card in ``weights/evidence.json``).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from assistant.conversation.turn import Message
+from assistant.knowledge.embedder import Vectors
+from assistant.knowledge.store import Hit
+
+EvidenceState = Literal["supported", "partly", "not_in_documents"]
+WEIGHTS = Path(__file__).parent / "weights" / "evidence.json"
+COMMISSION = 0.15
+"""Added to the probability for a commission ("write to Maya that …"): it says much that no document says."""
+STANDS_OUT = 0.12
+"""By how much the best score is above the tenth where one passage stands out."""
+TOP = 3
+"""Chunks whose words are looked at."""
+
+_WORD = re.compile(r"\w+")
+_COMMON = frozenset(
+    "the and for are was were with that this from have has had not you your our can will what when where which who how "
+    "does did into about any all get may must should would could there their they them its been being out than then "
+    "also just like need want know tell please find someone something anything still yet here much many long is it of "
+    "to in on an or do be as at by if me my we us so no but hi hello thanks ok write draft reply answer email letter "
+    "message post text der die das und ist wie was wer ein eine ich für mit auf den dem".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """``score`` is the probability that the passages can answer the turn; ``why`` says in words what speaks against
+    it, in an order of weight, and is empty where nothing does."""
+
+    state: EvidenceState
+    score: float
+    why: tuple[str, ...] = ()
+    partly: float = 1.0
+    """The score from which the state is ``partly``."""
+
+
+NOTHING = Evidence("not_in_documents", 0.0, ("there is nothing to search",))
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """``values`` go into the regression by name; ``missing`` are words of the turn that the best chunks lack."""
+
+    values: Mapping[str, float]
+    missing: tuple[str, ...] = ()
+
+
+def signals(
+    turn: str, history: Sequence[Message], terms: Sequence[tuple[str, float]], vectors: Vectors, hits: Sequence[Hit]
+) -> Signals:
+    """What the search says of itself. ``vectors`` are those of ``terms``, the turn's own first; ``hits`` are the
+    candidates in their order. Without hits there are no values."""
+    if not hits:
+        return Signals({})
+    scores = sorted((hit.score for hit in hits), reverse=True)
+    close = sorted((hit.similarity for hit in hits), reverse=True)
+    said = {_stem(word) for message in history for word in _WORD.findall(message.content.casefold())}
+    wanted = [word for word in dict.fromkeys(_WORD.findall(turn.casefold())) if len(word) > 1 and word not in _COMMON]
+    fresh = [word for word in wanted if _stem(word) not in said]
+    held = [{_stem(word) for word in _WORD.findall(hit.chunk.embedding_text().casefold())} for hit in hits]
+    rarity = {word: math.log1p(len(held) / (0.5 + sum(_stem(word) in each for each in held))) for word in wanted}
+    cover = [_covered(wanted, each, rarity) for each in held[:TOP]]
+    earlier = [vector for (text, _), vector in zip(terms[1:], vectors[1:], strict=True) if text]
+    values = {
+        "closest": close[0],
+        "above_5th": scores[0] - scores[min(4, len(scores) - 1)],
+        "above_10th": scores[0] - scores[min(9, len(scores) - 1)],
+        "closest_above_10th": close[0] - close[min(9, len(close) - 1)],
+        "words_held": sum(cover) / len(cover),
+        "best_held": max(cover),
+        "follows": float(vectors[0] @ earlier[0]) if earlier else 1.0,
+        "words": float(min(len(wanted), 12)),
+        "new_words": float(min(len(fresh), 10)),
+    }
+    nowhere = tuple(word for word in wanted if not any(_stem(word) in each for each in held[:TOP]))
+    return Signals(values, nowhere)
+
+
+def _covered(wanted: Sequence[str], held: set[str], rarity: Mapping[str, float]) -> float:
+    """The share of the wanted words that are held, each counted by how rare it is among the candidates."""
+    total = sum(rarity[word] for word in wanted)
+    return sum(rarity[word] for word in wanted if _stem(word) in held) / total if total else 0.6
+
+
+def _stem(word: str) -> str:
+    return word[:6]
+
+
+def commissioned(found: Evidence) -> Evidence:
+    """The evidence of a turn that orders a text: ``partly`` where a question would be beyond the documents, but near
+    them."""
+    if found.state == "not_in_documents" and found.score + COMMISSION >= found.partly:
+        return replace(found, state="partly")
+    return found
+
+
+class EvidenceModel:
+    """The shipped weights, or those of a file."""
+
+    def __init__(self, weights: Path = WEIGHTS) -> None:
+        found = json.loads(weights.read_text(encoding="utf-8"))
+        self._names: list[str] = found["signals"]
+        self._mean = np.array(found["mean"])
+        self._scale = np.array(found["scale"])
+        self._weights = np.array(found["weights"])
+        self._bias = float(found["bias"])
+        self._supported = float(found["supported"])
+        self._partly = float(found["partly"])
+
+    def __call__(self, found: Signals) -> Evidence:
+        """The evidence before a route is known."""
+        if not found.values:
+            return NOTHING
+        score = self.score(found)
+        return Evidence(self.state(score), round(score, 4), self._why(found, score), self._partly)
+
+    def score(self, found: Signals) -> float:
+        """P(the passages can answer the turn), 0 to 1."""
+        values = (np.array([found.values[name] for name in self._names]) - self._mean) / self._scale
+        return float(1 / (1 + np.exp(-(values @ self._weights + self._bias))))
+
+    def state(self, score: float) -> EvidenceState:
+        """The state that a score stands for."""
+        if score >= self._supported:
+            return "supported"
+        return "partly" if score >= self._partly else "not_in_documents"
+
+    def _why(self, found: Signals, score: float) -> tuple[str, ...]:
+        if score >= self._supported:
+            return ()
+        why = [f"the closest passage is only {found.values['closest']:.0%} alike"]
+        if found.values["above_10th"] < STANDS_OUT:
+            why.append("no passage stands out from the others")
+        if found.missing:
+            listed = ", ".join(f"“{word}”" for word in found.missing[:4])
+            why.append(f"the best passages do not mention {listed}")
+        return tuple(why)

@@ -1,0 +1,150 @@
+"""The parts of an assistant, each from its settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from assistant.conversation.engine import SurfacePolicy
+from assistant.conversation.rewrite import ModelRewriter
+from assistant.conversation.routes import Role
+from assistant.knowledge.base import Build, MakeRetriever
+from assistant.knowledge.embedder import LOCAL_BATCH, Embedder, FastEmbedder, OpenAIEmbedder
+from assistant.knowledge.happenings import Mistake
+from assistant.knowledge.rerank import CrossEncoder
+from assistant.knowledge.retrieve import Retriever
+from assistant.knowledge.store import Index, Store
+from assistant.knowledge.store.factory import build_store
+from assistant.knowledge.store.options import ServerOptions
+from assistant.knowledge.sync import Sync
+from assistant.records.manifest import Manifest
+from assistant.settings import BUILTIN, DEMO_PATH, Settings, Source, Surface
+from assistant.voice.examples import VoiceExample
+from assistant.voice.examples import read as read_examples
+from connectors import ChatModel, ModelSpec, Resources, build
+
+DEMO = Path(__file__).parent / "demo"
+
+
+def make_store(settings: Settings) -> Store:
+    """Where the indexes are."""
+    chosen = settings.store
+    server = ServerOptions(
+        chosen.shards or 1, chosen.replicas or 1, chosen.quantization or "none", bool(chosen.on_disk)
+    )
+    return build_store(
+        engine=settings.store.engine,
+        path=settings.data / "index",
+        url=settings.store.url,
+        api_key=_secret(settings.store.api_key),
+        timeout=settings.store.timeout,
+        server=server if settings.store.engine == "server" else None,
+    )
+
+
+def retriever_maker(settings: Settings, models: Mapping[Role, ChatModel]) -> MakeRetriever:
+    """What makes the search of an index. Its reranker is loaded once for all; the builtin model rewrites nothing."""
+    chosen = settings.retrieval
+    writes = chosen.rewrite and settings.roles.main != BUILTIN
+    return partial(
+        Retriever,
+        passages=chosen.passages,
+        candidates=chosen.candidates,
+        history_turns=chosen.history_turns,
+        reranker=CrossEncoder(chosen.reranker, folder=chosen.reranker_folder) if chosen.reranker else None,
+        rewriter=ModelRewriter(models["main"]) if writes else None,
+    )
+
+
+def voice_examples(settings: Settings) -> list[VoiceExample]:
+    """How the organisation speaks; the demo's examples while the demo is all there is."""
+    path = settings.voice.examples
+    if path is None and [each.sources for each in settings.collections.values()] == [[Source(path=Path(DEMO_PATH))]]:
+        path = Path(DEMO_PATH)
+    if path is None:
+        return []
+    return read_examples(DEMO / "voice.jsonl" if str(path) == DEMO_PATH else path)
+
+
+def make_embedder(settings: Settings, shipped: FastEmbedder) -> Embedder:
+    """What embeds documents and queries."""
+    chosen = settings.embedder
+    batch = chosen.batch_size or LOCAL_BATCH
+    if chosen.provider == "builtin":
+        return shipped if batch == LOCAL_BATCH else FastEmbedder(batch_size=batch)
+    model, limit = str(chosen.model), chosen.max_tokens or 512
+    if chosen.provider == "fastembed":
+        return FastEmbedder(model, folder=None, dimension=chosen.dimension, max_tokens=limit, batch_size=batch)
+    return OpenAIEmbedder(
+        model,
+        base_url=chosen.base_url,
+        api_key=_secret(chosen.api_key),
+        dimension=int(chosen.dimension or 0),
+        max_tokens=limit,
+        batch_size=chosen.batch_size or 64,
+    )
+
+
+def embedder_elsewhere(plain: dict[str, Any]) -> Embedder:
+    """What embeds, from the plain settings of `plain_embedder`: in another process too."""
+    return make_embedder(Settings(embedder=plain), FastEmbedder())  # type: ignore[arg-type]
+
+
+def plain_embedder(settings: Settings) -> dict[str, Any]:
+    """The settings of the embedder as plain values, its key among them."""
+    chosen = settings.embedder
+    given = {name: getattr(chosen, name) for name in type(chosen).model_fields}
+    plain = {name: str(value) if isinstance(value, str) else value for name, value in given.items()}
+    return {**plain, "api_key": _secret(chosen.api_key)}
+
+
+def make_sync(manifest: Manifest, index: Index, made: Build, engine: str) -> Sync:
+    """What brings an index up to date, by an engine: local, or ray. Raises Mistake for one that there is not."""
+    if engine == "local":
+        return Sync(index, made.embedder, manifest, made.max_tokens)
+    if engine != "ray" or made.another is None:
+        raise Mistake(f"there is no engine '{engine}' for syncs: use local or ray")
+    try:
+        import_module("ray.data")
+        import_module("llama_index.ingestion.ray")
+    except ImportError as error:
+        raise Mistake('the engine ray is not installed here: pip install "switchyard[ray]"') from error
+    from assistant.knowledge.ray_engine import RayTransform
+
+    transform = partial(RayTransform, made.another)
+    return Sync(index, made.embedder, manifest, made.max_tokens, transform=transform)
+
+
+def make_models(settings: Settings, resources: Resources) -> dict[Role, ChatModel]:
+    """The chat models by role; two roles of one name share a model."""
+    made: dict[str, ChatModel] = {}
+    roles: dict[Role, str] = {"main": settings.roles.main, "voice": settings.roles.voice or settings.roles.main}
+    for name in roles.values():
+        if name not in made:
+            chosen = settings.models[name]
+            spec = ModelSpec(
+                name=name,
+                model=chosen.model,
+                base_url=chosen.base_url,
+                api_key=_secret(chosen.api_key),
+                temperature=chosen.temperature,
+                max_tokens=chosen.max_tokens,
+                timeout=chosen.timeout,
+                options=chosen.options,
+            )
+            made[name] = build(chosen.connector, spec, resources)
+    return {role: made[name] for role, name in roles.items()}
+
+
+def policy_of(settings: Settings, surface: Surface) -> SurfacePolicy:
+    """What the engine must know of a surface."""
+    return SurfacePolicy(surface.voice, settings.organisation, surface.contact)
+
+
+def _secret(value: SecretStr | None) -> str | None:
+    return value.get_secret_value() if value is not None else None
