@@ -84,9 +84,7 @@ class Engine:
             scores = await self._router.scores(turn)
             found, trouble = await self._search(turn, scores)
             policy = self._surfaces[turn.surface]
-            decision = self._router.decide(
-                turn, scores, policy.voice, found.query, found.similarity, fresh=found.fresh
-            )
+            decision = self._router.decide(turn, scores, policy.voice, found.query, found.similarity, fresh=found.fresh)
             clock.mark("routed")
             routed = True
             yield Routed(turn.id, turn.conversation, decision)

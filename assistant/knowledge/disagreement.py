@@ -20,10 +20,12 @@ SHARED_WORDS = 3
 SHARED_PART = 0.6
 SHARED_PART_OF_LONGER = 0.4
 """Words that two sentences must share, and which parts of theirs, to be about the same thing whatever is asked."""
+SAME_WORDS = 0.8
+"""Which part of the longer sentence's words the two share where one word of the turn in them is enough."""
 ASKED_WORDS = 2
-ASKED_PART, ASKED_PART_WITH_HEAD = 0.6, 0.8
-"""How many words of the turn, and which part of them, both sentences must hold otherwise; the second where some stand
-only in the headings above."""
+ASKED_PART, ASKED_PART_WITH_HEAD, ASKED_PART_OF_LONGER = 0.6, 0.8, 0.3
+"""How many words of the turn both sentences must hold. Where they are less alike: which part of the turn's, the second
+where some stand only in the headings above, and which part of the longer sentence's they must share."""
 SAME_ASKED = 0.75
 """Which part of the turn's words that either holds both must hold."""
 MOST_VALUES = 3
@@ -128,13 +130,15 @@ def _same_thing(one: _Statement, other: _Statement, wanted: frozenset[str]) -> b
     if _told_apart(one, other, shared):
         return False
     shorter, longer = sorted((len(one.words), len(other.words)))
-    if len(shared) >= SHARED_WORDS and len(shared) >= max(SHARED_PART * shorter, SHARED_PART_OF_LONGER * longer):
+    asked = min(ASKED_WORDS, len(wanted))
+    alike = len(shared) >= max(SHARED_WORDS, SHARED_PART * shorter, SHARED_PART_OF_LONGER * longer)
+    if alike and (len(shared) >= SAME_WORDS * longer or len(shared & wanted) >= asked):
         return True
     leans_on_head = not held <= shared | frozenset(map(_stem, one.values))
     if leans_on_head and _contrast(one.head, other.head):
         return False
     part = ASKED_PART_WITH_HEAD if leans_on_head else ASKED_PART
-    return len(held) >= max(min(ASKED_WORDS, len(wanted)), part * len(wanted))
+    return len(held) >= max(asked, part * len(wanted)) and len(shared) >= ASKED_PART_OF_LONGER * longer
 
 
 def _told_apart(one: _Statement, other: _Statement, shared: frozenset[str]) -> bool:

@@ -13,6 +13,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -28,8 +29,8 @@ COMMISSION = 0.15
 """Added to the probability for a commission ("write to Maya that …"): it says much that no document says."""
 STANDS_OUT = 0.12
 """By how much the best score is above the tenth where one passage stands out."""
-TOP = 3
-"""Chunks whose words are looked at."""
+READ, TOP = 20, 3
+"""Candidates whose words tell how rare a word is among them, and those of them that must hold it."""
 
 _WORD = re.compile(r"\w+")
 _COMMON = frozenset(
@@ -76,7 +77,7 @@ def signals(
     said = {_stem(word) for message in history for word in _WORD.findall(message.content.casefold())}
     wanted = [word for word in dict.fromkeys(_WORD.findall(turn.casefold())) if len(word) > 1 and word not in _COMMON]
     fresh = [word for word in wanted if _stem(word) not in said]
-    held = [{_stem(word) for word in _WORD.findall(hit.chunk.embedding_text().casefold())} for hit in hits]
+    held = [{_stem(word) for word in _WORD.findall(hit.chunk.embedding_text().casefold())} for hit in hits[:READ]]
     rarity = {word: math.log1p(len(held) / (0.5 + sum(_stem(word) in each for each in held))) for word in wanted}
     cover = [_covered(wanted, each, rarity) for each in held[:TOP]]
     earlier = [vector for (text, _), vector in zip(terms[1:], vectors[1:], strict=True) if text]
@@ -113,39 +114,52 @@ def commissioned(found: Evidence) -> Evidence:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class _Weights:
+    names: tuple[str, ...]
+    mean: Vectors
+    scale: Vectors
+    weights: Vectors
+    bias: float
+    supported: float
+    partly: float
+
+
+@cache
+def _read(file: Path) -> _Weights:
+    found = json.loads(file.read_text(encoding="utf-8"))
+    mean, scale, weights = (np.array(found[name], dtype=np.float32) for name in ("mean", "scale", "weights"))
+    return _Weights(tuple(found["signals"]), mean, scale, weights, found["bias"], found["supported"], found["partly"])
+
+
 class EvidenceModel:
-    """The shipped weights, or those of a file."""
+    """The shipped weights, or those of a file, read when first used."""
 
     def __init__(self, weights: Path = WEIGHTS) -> None:
-        found = json.loads(weights.read_text(encoding="utf-8"))
-        self._names: list[str] = found["signals"]
-        self._mean = np.array(found["mean"])
-        self._scale = np.array(found["scale"])
-        self._weights = np.array(found["weights"])
-        self._bias = float(found["bias"])
-        self._supported = float(found["supported"])
-        self._partly = float(found["partly"])
+        self._file = weights
 
     def __call__(self, found: Signals) -> Evidence:
         """The evidence before a route is known."""
         if not found.values:
             return NOTHING
         score = self.score(found)
-        return Evidence(self.state(score), round(score, 4), self._why(found, score), self._partly)
+        return Evidence(self.state(score), round(score, 4), self._why(found, score), _read(self._file).partly)
 
     def score(self, found: Signals) -> float:
         """P(the passages can answer the turn), 0 to 1."""
-        values = (np.array([found.values[name] for name in self._names]) - self._mean) / self._scale
-        return float(1 / (1 + np.exp(-(values @ self._weights + self._bias))))
+        read = _read(self._file)
+        values = (np.array([found.values[name] for name in read.names]) - read.mean) / read.scale
+        return float(1 / (1 + np.exp(-(values @ read.weights + read.bias))))
 
     def state(self, score: float) -> EvidenceState:
         """The state that a score stands for."""
-        if score >= self._supported:
+        read = _read(self._file)
+        if score >= read.supported:
             return "supported"
-        return "partly" if score >= self._partly else "not_in_documents"
+        return "partly" if score >= read.partly else "not_in_documents"
 
     def _why(self, found: Signals, score: float) -> tuple[str, ...]:
-        if score >= self._supported:
+        if self.state(score) == "supported":
             return ()
         why = [f"the closest passage is only {found.values['closest']:.0%} alike"]
         if found.values["above_10th"] < STANDS_OUT:

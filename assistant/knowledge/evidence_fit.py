@@ -25,7 +25,7 @@ from sklearn.model_selection import GroupKFold
 
 from assistant.knowledge import evaluate
 from assistant.knowledge.embedder import FastEmbedder
-from assistant.knowledge.evidence import WEIGHTS, signals
+from assistant.knowledge.evidence import WEIGHTS
 from assistant.knowledge.retrieve import Retriever
 
 SIGNALS = (
@@ -112,7 +112,9 @@ def main() -> None:
         "bias": round(float(model.intercept_[0]), 6),
         "partly": partly,
         "supported": supported,
-        "figures, cross-validated": {str(name): figures(scores, labels, sets == name, partly) for name in np.unique(sets)},
+        "figures, cross-validated": {
+            str(name): figures(scores, labels, sets == name, partly) for name in np.unique(sets)
+        },
         "data_sha256": hashlib.sha256(b"".join(turns.read_bytes() for _, turns in arguments.set)).hexdigest(),
     }
     arguments.out.parent.mkdir(exist_ok=True)

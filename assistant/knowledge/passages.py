@@ -56,6 +56,15 @@ def varied(hits: Iterable[Hit]) -> list[Hit]:
     return first + second + rest
 
 
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What a text says, to be compared: its word triples, its words, and those that decide what it means, in order."""
+
+    triples: frozenset[tuple[str, ...]]
+    words: frozenset[str]
+    deciding: tuple[str, ...]
+
+
 def folded(hits: Sequence[Hit], limit: int) -> list[tuple[Hit, tuple[Chunk, ...]]]:
     """The first ``limit`` hits that say different things, each with the later ones that say the same. Of two that say
     the same below like headings, the one of the newer document stands for both."""

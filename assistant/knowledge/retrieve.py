@@ -7,6 +7,7 @@ want a rewrite. What is found is folded, joined with its neighbours and put in o
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -16,12 +17,13 @@ import numpy as np
 from assistant.conversation.turn import Message, Turn
 from assistant.knowledge import disagreement, freshness
 from assistant.knowledge.documents import Passage
-from assistant.knowledge.embedder import Embedder, Vectors
+from assistant.knowledge.embedder import Embedder, EmbedderError, Vectors
 from assistant.knowledge.evidence import NOTHING, Evidence, EvidenceModel, Signals, signals
 from assistant.knowledge.passages import Joined, folded, joined, neighbours, varied
 from assistant.knowledge.store import Hit, HybridQuery, Index
 from assistant.routing.classifier import Scores
 
+log = logging.getLogger(__name__)
 USER_WEIGHT = 0.27
 ANSWER_WEIGHT = 0.12
 """Weights of the latest earlier user turn and of the previous answer, beside 1 for the turn itself."""
@@ -100,20 +102,19 @@ class Retriever:
         hits = await self.candidates(turn, terms, vectors)
         fresh = freshness.asks_for_present(turn.text)
         evidence = self._evidence(signals(turn.text, turn.history, terms, vectors, hits))
-        ordered = freshness.newer_first(hits) if fresh else hits
-        if self._reranker is not None:
-            ordered = await self._reranked(query, ordered)
+        ordered = freshness.newer_first(hits) if fresh else await self._reranked(query, hits)
         chosen = folded(varied(ordered), self._passages)
         near = [identity for hit, _ in chosen for identity in neighbours(hit.chunk)]
         around = {chunk.id: chunk for chunk in await self._index.chunks(near, turn.collections)}
-        asked = " ".join(text for text, _ in terms)
+        earlier = [message.content for message in turn.history if message.role == "user"]
+        asked = " ".join([turn.text, *earlier[-self._history_turns :]] if self._history_turns else [turn.text])
         return Found(query, _numbered(joined(chosen, around), asked), evidence, fresh)
 
     async def ranked(self, turn: Turn) -> list[Hit]:
         """The chunks as they are ranked, before folding and joining: what `assistant eval retrieval` measures."""
         query, terms, vectors = await self._query(turn, None)
         hits = await self.candidates(turn, terms, vectors)
-        return await self._reranked(query, hits) if self._reranker is not None else hits
+        return await self._reranked(query, hits)
 
     async def signals(self, turn: Turn) -> Signals:
         """What the evidence model reads of a turn: `assistant.knowledge.evidence_fit` learns from it."""
@@ -150,8 +151,14 @@ class Retriever:
         return query, terms, np.vstack([own[None, :], rest])
 
     async def _reranked(self, query: str, hits: list[Hit]) -> list[Hit]:
-        assert self._reranker is not None
-        scores = await self._reranker.scores(query, [hit.chunk.embedding_text() for hit in hits])
+        """The hits in the reranker's order, if there is one; one that cannot run must not stop the search."""
+        if self._reranker is None:
+            return hits
+        try:
+            scores = await self._reranker.scores(query, [hit.chunk.embedding_text() for hit in hits])
+        except EmbedderError as error:
+            log.warning("searched without the reranker: %s", error)
+            return hits
         order = sorted(range(len(hits)), key=lambda place: -scores[place])
         return [hits[place] for place in order]
 

@@ -21,6 +21,7 @@ import httpx
 
 from assistant.app import build_assistant
 from assistant.knowledge.embedder import FastEmbedder
+from assistant.knowledge.happenings import Ended
 from assistant.settings import Settings
 from tests.conftest import ROOT
 from tests.serving import Serving, serving
@@ -33,18 +34,23 @@ def row(name: str, value: object) -> None:
 
 
 async def ingestion(documents: Path, data: Path) -> None:
+    told: list[Ended] = []
     async with build_assistant(Settings(data=data)) as assistant:
         await assistant.warm_up()
         began = time.perf_counter()
-        report = await assistant.ingest([documents], "handbook", lambda _: None)
+        await assistant.ingest(
+            [documents], "handbook", lambda each: told.append(each) if isinstance(each, Ended) else None
+        )
         took = time.perf_counter() - began
         texts = [chunk.embedding_text() async for chunk in assistant.index.scroll("handbook")]
         began = time.perf_counter()
         FastEmbedder().embed_now(texts)
         alone = time.perf_counter() - began
         began = time.perf_counter()
-        await assistant.ingest([documents], "handbook", lambda _: None)
+        await assistant.ingest([documents], "handbook")
         again = time.perf_counter() - began
+    report = told[0].report
+    assert report is not None, told[0].message
     row("files, of them failed", f"{report.added + len(report.failed)}, {len(report.failed)}")
     row("passages", report.chunks)
     rates = f"({report.chunks / took:.0f}/s, {len(texts) / alone:.0f}/s)"

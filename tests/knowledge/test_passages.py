@@ -10,7 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assistant.knowledge.documents import Chunk, Document
-from assistant.knowledge.passages import LONGEST, PER_DOCUMENT, READABLE, as_one, folded, joined, neighbours, varied
+from assistant.knowledge.passages import (
+    LEADING,
+    LONGEST,
+    PER_DOCUMENT,
+    READABLE,
+    as_one,
+    folded,
+    joined,
+    neighbours,
+    varied,
+)
 from assistant.knowledge.retrieve import Retriever
 from assistant.knowledge.store import Hit
 from tests.knowledge.searching import WordEmbedder, chunks_of, document, filled, turn
@@ -200,10 +210,17 @@ def test_folding_keeps_the_order_and_the_limit(texts: list[str], limit: int) -> 
 
 
 def test_no_document_fills_the_first_places_alone() -> None:
-    chunks = [found(f"text {n}", uri).chunk for n, uri in enumerate("aaaabac")]
-    assert "".join(hit.chunk.document for hit in varied(hits(chunks))) == "aabcaaa" and PER_DOCUMENT == 2
-    sources = [replace(chunk, source=str(n)) for n, chunk in enumerate(chunks[:4])]
-    assert varied(hits(sources)) == hits(sources)
+    assert (LEADING, PER_DOCUMENT) == (3, 2)
+    given_hits = hits([found(f"text {n}", uri).chunk for n, uri in enumerate("aaaabacdbb")])
+    order = varied(given_hits)
+    assert "".join(hit.chunk.document for hit in order) == "abc" + "adb" + "aaab"
+    assert sorted(order, key=lambda hit: -hit.score) == given_hits
+
+
+def test_one_document_alone_keeps_its_order_and_sources_are_told_apart() -> None:
+    alone = hits([found(f"text {n}", "a").chunk for n in range(5)])
+    apart = hits([replace(hit.chunk, source=str(n % 2)) for n, hit in enumerate(alone[:4])])
+    assert varied(alone) == alone and varied(apart) == apart
 
 
 async def test_a_search_gives_passages_that_are_slices_of_their_documents(tmp_path: Path) -> None:

@@ -162,7 +162,7 @@ async def mine(examples: Sequence[Example], corpus: Sequence[tuple[str, str]]) -
         query = sum(weight * vector[text] for text, weight in example.terms)
         order = np.argsort(-(stored @ query))[:60]
         if example.answer is None and example.also:  # a question on a page: its nearest chunk there answers it
-            example.answer = next((corpus[n][1] for n in np.argsort(-(stored @ query)) if corpus[n][0] == example.page))
+            example.answer = next(corpus[n][1] for n in np.argsort(-(stored @ query)) if corpus[n][0] == example.page)
         known = example.also | ({example.answer} if example.answer else set())
         near = [corpus[n][1] for n in order if corpus[n][1] not in known and corpus[n][0] != (example.page or None)]
         example.near = near[:HARD]
