@@ -13,8 +13,8 @@ class Embedder(Section):
 
     provider: Literal["builtin", "fastembed", "openai"] = Field(
         default="builtin",
-        description="builtin: all-MiniLM-L6-v2, shipped. fastembed: any model of that library. "
-        "openai: any OpenAI-compatible embedding endpoint.",
+        description="builtin: the shipped one, MiniLM fine-tuned for questions as people ask them at work. "
+        "fastembed: any model of that library. openai: any OpenAI-compatible embedding endpoint.",
     )
     model: str | None = Field(default=None, description="Name of the model, for fastembed and openai.")
     base_url: WebUrl | None = Field(default=None, description="Address of the endpoint, for openai.")

@@ -1,35 +1,99 @@
-"""The docs name everything that there is: settings, events, error codes, routes, commands, connectors."""
+"""The docs name everything that there is: settings, commands, sources, events, error codes, routes, modules."""
 
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, get_args
 
 import pytest
+import typer
+from pydantic import BaseModel
 
+from assistant.__main__ import app
+from assistant.cli.ask import summary
+from assistant.config_file import load
 from assistant.config_schema import REFERENCE_FILE, reference
+from assistant.conversation.events import Checked, Event, Failed, Finished, Retrieved, Routed, TextDelta
 from assistant.conversation.routes import ROUTES
-from assistant.conversation.wire import KINDS
+from assistant.conversation.wire import KINDS, encode, passage
+from assistant.knowledge import happenings
+from assistant.knowledge.base import BUILDING, FORMAT, LIVE, PREVIOUS
+from assistant.knowledge.documents import Chunk, Passage
+from assistant.knowledge.evaluate import LABELS
+from assistant.knowledge.evidence import NOTHING, EvidenceState
+from assistant.knowledge.outcome import Outcome, Progress
+from assistant.knowledge.sources.registry import KINDS as SOURCES
+from assistant.routing.router import Decision
+from assistant.settings import Settings
 from connectors.errors import ConnectorError
 from connectors.registry import names
 from tests.conftest import ROOT
+from ui.api import ChatBody
+from ui.machine_api import ForceBody, IngestBody, RemoveBody, SyncBody
 
 DOCS = ROOT / "docs"
+EVENTS: tuple[Event, ...] = (
+    Routed("", "", Decision("both", 0, 0, 0, (), "", False, "")),
+    Retrieved("", (), (), NOTHING),
+    TextDelta(""),
+    Checked(None, (), ()),
+    Finished("", "", "", {}, {}),
+    Failed("", "", ""),
+)
+HAPPENINGS = (
+    happenings.Began("", "", 1, 1),
+    Progress(1, 1, "", "added"),
+    happenings.Ended("", "", "ok"),
+    happenings.Removed("", "", 0, ""),
+    happenings.Noted(""),
+)
+PASSAGE = Passage(1, Chunk("c", "d", "t", (), "text", 0, 4, 0, 1, "hash"), 0, 0)
 
 
 def read(name: str) -> str:
     return (DOCS / name).read_text(encoding="utf-8")
 
 
+def row(page: str, begins: str) -> str:
+    """The row of a table whose first cell begins so."""
+    found = [line for line in read(page).splitlines() if line.startswith(f"| `{begins}")]
+    assert len(found) == 1, f"{page} has {len(found)} rows that begin with `{begins}"
+    return found[0]
+
+
+def missing(wanted: Any, text: str) -> list[str]:
+    return [name for name in wanted if f"`{name}`" not in text]
+
+
 def test_the_settings_page_is_current() -> None:
     assert REFERENCE_FILE.read_text(encoding="utf-8") == reference(), "run python -m assistant.config_schema"
 
 
-def test_every_event_and_route_is_named() -> None:
-    for kind in KINDS:
-        assert f"| `{kind}` |" in read("api.md")
+def test_every_route_is_named() -> None:
     for route in ROUTES:
-        assert f"| `{route}` |" in read("architecture.md")
+        assert row("architecture.md", f"{route}`")
+
+
+def test_every_event_and_its_fields_are_named() -> None:
+    assert {encode(event)["type"] for event in EVENTS} == set(KINDS)
+    events: list[dict[str, Any]] = [encode(event) for event in EVENTS]
+    events += [happenings.encode(each) for each in HAPPENINGS]
+    api = read("api.md")
+    for event in events:
+        rows = [line for line in api.splitlines() if line.startswith(f"| `{event['type']}` |")]
+        assert any(not missing(event.keys() - {"type"}, line) for line in rows), event["type"]
+    (passages,) = (part for part in api.split("\n\n") if part.startswith("A passage:"))
+    assert missing(passage(PASSAGE), passages) == []
+
+
+def test_every_state_and_outcome_is_named() -> None:
+    assert missing(get_args(EvidenceState), row("api.md", "retrieved`")) == []
+    assert [state for state in get_args(EvidenceState) if not row("architecture.md", f"{state}`")] == []
+    assert missing(get_args(EvidenceState), read("retrieval.md")) == []
+    assert missing(get_args(Outcome), row("api.md", "progress`")) == []
+    assert missing(get_args(happenings.Outcome), row("api.md", "ended`")) == []
 
 
 def error_codes() -> set[str]:
@@ -45,28 +109,95 @@ def error_codes() -> set[str]:
 def test_every_error_code_is_named() -> None:
     codes = error_codes()
     assert {"empty_turn", "internal_error", "model_timeout", "invalid_request"} <= codes
-    assert [code for code in sorted(codes) if f"`{code}`" not in read("api.md")] == []
+    assert missing(sorted(codes), read("api.md")) == []
 
 
-@pytest.mark.parametrize("command", ["serve", "ingest", "ask", "config explain", "config check"])
+def test_every_address_and_its_body_is_named() -> None:
+    bodies: dict[str, type[BaseModel]] = {
+        "/api/ingest": IngestBody,
+        "/api/sources/sync": SyncBody,
+        "/api/sources/remove": RemoveBody,
+        "/api/collections/rebuild": ForceBody,
+    }
+    code = (ROOT / "ui" / "machine_api.py").read_text(encoding="utf-8")
+    found = re.findall(r'@app\.(get|post|put|patch|delete)\("([^"]+)"', code)
+    assert bodies.keys() <= {path for _, path in found}
+    for method, path in found:
+        named = row("api.md", f"{method.upper()} {path.replace('{name}', 'NAME')}`")
+        assert missing(bodies[path].model_fields if path in bodies else (), named) == []
+    (chat,) = (part for part in read("api.md").split("\n## ") if part.startswith("`POST /api/chat`"))
+    assert missing(ChatBody.model_fields, chat) == []
+
+
+def commands(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, f"{before}{name} ")
+        else:
+            yield f"{before}{name}", command
+
+
+COMMANDS = dict(commands(typer.main.get_command(app)))
+
+
+def test_the_commands_are_found() -> None:
+    assert {"serve", "ingest", "ask", "sources sync", "collections rollback", "eval evidence"} <= COMMANDS.keys()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_and_option_is_named(command: str) -> None:
-    shown = subprocess.run(
-        [sys.executable, "-m", "assistant", *command.split(), "--help"], capture_output=True, text=True, cwd=ROOT
-    ).stdout
-    line = next(line for line in read("commands.md").splitlines() if line.startswith(f"| `assistant {command}"))
-    for option in set(re.findall(r"--[a-z]+", shown)) - {"--help", "--config"}:
-        assert option in line
+    line = next(line for line in read("commands.md").splitlines() if re.match(rf"\| `assistant {command}[ `]", line))
+    for option in (each for param in COMMANDS[command].params for each in param.opts if each.startswith("--")):
+        assert option == "--config" or re.search(rf"{option}\b", line), option
+
+
+def test_what_commands_print_and_read_as_json_is_named() -> None:
+    assert missing(summary([]), read("commands.md")) == []
+    assert missing(LABELS, read("commands.md")) == []
+
+
+def test_every_kind_of_source_and_its_options_are_named() -> None:
+    for name, kind in SOURCES.items():
+        assert missing(kind.options, row("sources.md", f"{name}`")) == []
+
+
+def test_every_setting_of_retrieval_is_named_where_it_acts() -> None:
+    assert missing(type(Settings().retrieval).model_fields, read("retrieval.md")) == []
+
+
+def test_every_module_of_the_document_base_is_named() -> None:
+    modules = {path.stem for path in (ROOT / "assistant" / "knowledge").rglob("*.py")} - {"__init__"}
+    assert missing(sorted(modules), read("architecture.md")) == []
+    assert missing((LIVE, PREVIOUS, BUILDING), read("architecture.md")) == []
+    assert f"-f{FORMAT}-v1`" in read("architecture.md")
 
 
 def test_every_connector_is_named() -> None:
-    for name in set(names()) - {"needs-more"}:
-        assert f"`{name}`" in read("models.md")
+    assert missing(set(names()) - {"needs-more"}, read("models.md")) == []
 
 
-@pytest.mark.parametrize("page", sorted([*DOCS.glob("*.md"), ROOT / "README.md"]), ids=lambda page: page.name)
+PAGES = sorted([*DOCS.glob("*.md"), ROOT / "README.md"])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
         assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+BLOCKS = [
+    pytest.param(block, id=f"{page.name}-{number}")
+    for page in PAGES
+    for number, block in enumerate(re.findall(r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL), 1)
+]
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_settings_in_the_docs_are_settings(block: str, tmp_path: Path) -> None:
+    file = tmp_path / "assistant.yaml"
+    file.write_text(block, encoding="utf-8")
+    variables = dict.fromkeys(re.findall(r"\$\{(\w+)", block), "x")
+    assert load(file, environ=variables).settings.model_fields_set
 
 
 def test_the_connector_in_the_docs_works() -> None:

@@ -65,6 +65,7 @@ class _Statement:
     led: frozenset[tuple[str, str]]
     whom: frozenset[str]
     values: Values
+    row: bool
 
 
 def newer_leads(chunks: Sequence[Chunk], asked: str) -> tuple[list[int], dict[int, int]]:
@@ -125,6 +126,8 @@ def _touches(one: _Statement, other: _Statement, wanted: frozenset[str]) -> bool
 def _same_thing(one: _Statement, other: _Statement, wanted: frozenset[str]) -> bool:
     shared = one.words & other.words
     held, either = wanted & one.near & other.near, wanted & (one.near | other.near)
+    if _same_row(one, other, wanted):
+        return True
     if not held or len(held) < SAME_ASKED * len(either) or not _touches(one, other, wanted):
         return False
     if _told_apart(one, other, shared):
@@ -139,6 +142,14 @@ def _same_thing(one: _Statement, other: _Statement, wanted: frozenset[str]) -> b
         return False
     part = ASKED_PART_WITH_HEAD if leans_on_head else ASKED_PART
     return len(held) >= max(asked, part * len(wanted)) and len(shared) >= ASKED_PART_OF_LONGER * longer
+
+
+def _same_row(one: _Statement, other: _Statement, wanted: frozenset[str]) -> bool:
+    """Whether the two are rows of tables under headings that name what is asked, with the label that is asked for."""
+    if not (one.row and other.row) or one.words != other.words or not one.words or not one.words <= wanted:
+        return False
+    under = (one.near & other.near & wanted) - one.words
+    return bool(under) and not (one.near ^ other.near) & _NARROWER
 
 
 def _told_apart(one: _Statement, other: _Statement, shared: frozenset[str]) -> bool:
@@ -167,11 +178,11 @@ def _statements(chunk: Chunk) -> tuple[_Statement, ...]:
         values, rest = values_in(sentence)
         values = {kind: each for kind, each in values.items() if len(each) <= MOST_VALUES}
         if values:
-            found.append(_statement(rest, values, above, chunk.title))
+            found.append(_statement(rest, values, above, chunk.title, sentence.startswith("|")))
     return tuple(found)
 
 
-def _statement(rest: str, values: Values, above: str, title: str) -> _Statement:
+def _statement(rest: str, values: Values, above: str, title: str, row: bool) -> _Statement:
     tokens = _TOKEN.findall(rest)
     stems = [_stem(token) for token in tokens]
     units = frozenset(_stem(kind) for kind in values)
@@ -186,6 +197,7 @@ def _statement(rest: str, values: Values, above: str, title: str) -> _Statement:
         led=frozenset((stems[n], stems[n - 1]) for n in range(1, len(stems)) if {stems[n], stems[n - 1]} <= words),
         whom=frozenset(stems[n + 1] for n, token in enumerate(tokens[:-1]) if token.casefold() == "for") & words,
         values=values,
+        row=row,
     )
 
 

@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 Vectors = NDArray[np.float32]
-SHIPPED = Path(__file__).parent / "models" / "all-MiniLM-L6-v2"
+SHIPPED = Path(__file__).parent / "models" / "switchyard-minilm-1"
 LOCAL_BATCH = 1
 """Texts a batch on the CPU. The shipped model scales its activations by batch, so that a text has one vector only when
 it is alone; larger batches are hardly faster and keep more memory (docs/figures.md)."""
 SHIPPED_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+"""What fastembed takes the shipped files for: they are of the same shape."""
 
 
 class EmbedderError(Exception):
@@ -70,11 +71,11 @@ class FastEmbedder:
         *,
         folder: Path | None = SHIPPED,
         dimension: int | None = 384,
-        max_tokens: int = 256,
+        max_tokens: int = 512,
         batch_size: int = LOCAL_BATCH,
         threads: int | None = None,
     ) -> None:
-        self.name = f"{model.split('/')[-1]}{'-int8' if folder == SHIPPED else ''}".lower()
+        self.name = SHIPPED.name if folder == SHIPPED else model.split("/")[-1].lower()
         self.dimension = dimension or known_dimension(model)
         self.max_tokens = max_tokens
         self._arguments: dict[str, Any] = {"model_name": model, "threads": threads}

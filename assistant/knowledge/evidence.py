@@ -66,10 +66,16 @@ class Signals:
 
 
 def signals(
-    turn: str, history: Sequence[Message], terms: Sequence[tuple[str, float]], vectors: Vectors, hits: Sequence[Hit]
+    turn: str,
+    history: Sequence[Message],
+    terms: Sequence[tuple[str, float]],
+    vectors: Vectors,
+    hits: Sequence[Hit],
+    alone: float,
 ) -> Signals:
     """What the search says of itself. ``vectors`` are those of ``terms``, the turn's own first; ``hits`` are the
-    candidates in their order. Without hits there are no values."""
+    candidates in their order; ``alone`` is the closest cosine to the turn without its conversation, which must not
+    make up for what the turn lacks. Without hits there are no values."""
     if not hits:
         return Signals({})
     scores = sorted((hit.score for hit in hits), reverse=True)
@@ -83,6 +89,7 @@ def signals(
     earlier = [vector for (text, _), vector in zip(terms[1:], vectors[1:], strict=True) if text]
     values = {
         "closest": close[0],
+        "alone": alone,
         "above_5th": scores[0] - scores[min(4, len(scores) - 1)],
         "above_10th": scores[0] - scores[min(9, len(scores) - 1)],
         "closest_above_10th": close[0] - close[min(9, len(close) - 1)],

@@ -30,6 +30,7 @@ from assistant.knowledge.retrieve import Retriever
 
 SIGNALS = (
     "closest",
+    "alone",
     "above_5th",
     "above_10th",
     "closest_above_10th",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -21,17 +21,19 @@ from assistant.knowledge.embedder import Embedder, EmbedderError, Vectors
 from assistant.knowledge.evidence import NOTHING, Evidence, EvidenceModel, Signals, signals
 from assistant.knowledge.passages import Joined, folded, joined, neighbours, varied
 from assistant.knowledge.store import Hit, HybridQuery, Index
+from assistant.knowledge.store.bm25 import held
 from assistant.routing.classifier import Scores
 
 log = logging.getLogger(__name__)
 USER_WEIGHT = 0.27
-ANSWER_WEIGHT = 0.12
+ANSWER_WEIGHT = 0.2
 """Weights of the latest earlier user turn and of the previous answer, beside 1 for the turn itself."""
-DEPENDENT_WORDS = 10
+DEPENDENT_WORDS = 16
 """A turn of so many words or fewer is taken to lean on its conversation; a longer one less and less."""
 ANSWER_CHARACTERS = 600
-DENSE_BM25 = (1.0, 0.25)
-"""Weights of a chunk's cosine and of its BM25 score as a part of the best one's (docs/figures.md)."""
+BM25_WEIGHT = 0.55
+"""What BM25 adds to the cosine of the chunk with the best words, if it holds all words that are asked for; with fewer
+of them words count for less, as where people ask in words of their own (docs/figures.md)."""
 
 
 class Reranker(Protocol):
@@ -101,7 +103,7 @@ class Retriever:
         query, terms, vectors = await self._query(turn, scores)
         hits = await self.candidates(turn, terms, vectors)
         fresh = freshness.asks_for_present(turn.text)
-        evidence = self._evidence(signals(turn.text, turn.history, terms, vectors, hits))
+        evidence = self._evidence(await self._signals(turn, terms, vectors, hits))
         ordered = freshness.newer_first(hits) if fresh else await self._reranked(query, hits)
         chosen = folded(varied(ordered), self._passages)
         near = [identity for hit, _ in chosen for identity in neighbours(hit.chunk)]
@@ -120,22 +122,31 @@ class Retriever:
         """What the evidence model reads of a turn: `assistant.knowledge.evidence_fit` learns from it."""
         _, terms, vectors = await self._query(turn, None)
         hits = await self.candidates(turn, terms, vectors)
-        return signals(turn.text, turn.history, terms, vectors, hits)
+        return await self._signals(turn, terms, vectors, hits)
+
+    async def _signals(
+        self, turn: Turn, terms: Sequence[tuple[str, float]], vectors: Vectors, hits: Sequence[Hit]
+    ) -> Signals:
+        alone = max((hit.similarity for hit in hits), default=0.0)
+        if len(terms) > 1:
+            own = HybridQuery(vectors[0].tolist(), (), turn.collections, limit=1, prefetch=1, weights=(1.0, 0.0))
+            alone = max((hit.similarity for hit in await self._index.search(own)), default=0.0)
+        return signals(turn.text, turn.history, terms, vectors, hits, alone)
 
     async def candidates(self, turn: Turn, terms: Sequence[tuple[str, float]], vectors: Vectors) -> list[Hit]:
-        """The hybrid search alone."""
+        """The hybrid search alone, best first."""
         mixed = np.array([weight for _, weight in terms], dtype=np.float32) @ vectors
         mixed = mixed / max(float(np.linalg.norm(mixed)), 1e-12)
-        return await self._index.search(
+        hits = await self._index.search(
             HybridQuery(
                 vector=mixed.tolist(),
                 terms=terms,
                 collections=turn.collections,
-                limit=self._candidates,
+                limit=2 * self._candidates,
                 prefetch=self._candidates,
-                weights=DENSE_BM25,
             )
         )
+        return weighed(hits, terms)[: self._candidates]
 
     async def _query(self, turn: Turn, scores: Scores | None) -> tuple[str, list[tuple[str, float]], Vectors]:
         """What is searched: in words, as weighted texts, and their vectors, one a text."""
@@ -161,6 +172,16 @@ class Retriever:
             return hits
         order = sorted(range(len(hits)), key=lambda place: -scores[place])
         return [hits[place] for place in order]
+
+
+def weighed(hits: Sequence[Hit], terms: Sequence[tuple[str, float]]) -> list[Hit]:
+    """The hits by cosine and BM25, the latter weighing as much as its best hit holds of the words."""
+    best = max(hits, key=lambda hit: hit.bm25, default=None)
+    if best is None or not best.bm25:
+        return sorted((replace(hit, score=hit.similarity) for hit in hits), key=lambda hit: -hit.score)
+    weight = BM25_WEIGHT * held(terms, best.chunk.embedding_text()) / best.bm25
+    scored = [replace(hit, score=hit.similarity + weight * hit.bm25) for hit in hits]
+    return sorted(scored, key=lambda hit: (-hit.score, -hit.similarity))
 
 
 def _numbered(made: Sequence[Joined], asked: str) -> tuple[Passage, ...]:

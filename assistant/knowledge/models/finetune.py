@@ -2,12 +2,11 @@
 
 Never imported by the product. In the environment of ``export.py``, with Switchyard itself beside it:
 
-    python -m assistant.knowledge.models.finetune --handbook HANDBOOK --passages mtrag_passages.jsonl \\
-        --turns mtrag_turns.jsonl --questions tests/data/handbook_turns.jsonl --out tuned
+    python -m assistant.knowledge.models.finetune --handbook HANDBOOK --out tuned
 
 HANDBOOK is the folder of the 18F handbook (CC0) that ``training/handbook_pairs.jsonl`` points into: 1,430 questions
 written for this project, each with the passage that answers it, 357 of them with a second question that it does not.
-The MTRAG half (Apache-2.0) and the ``dev`` questions are used for training too. A query is embedded as the retriever
+Nothing that the figures are measured on is trained on. A query is embedded as the retriever
 does it, mixed from the turn and its conversation. Only the upper three layers are trained: in-batch contrastive loss
 with hard negatives, and a pairwise sigmoid loss, so that a cosine means the same for every question. The weights are
 then moved back by ``1 - BLEND`` towards the published ones, which keeps what those know of other fields (Wortsman et
@@ -31,23 +30,21 @@ import torch.nn.functional as F
 from transformers import AutoModel, AutoTokenizer
 
 from assistant.conversation.turn import Message
-from assistant.knowledge.evaluate import read_passages, read_turns
 from assistant.knowledge.models.export import TOKENIZER_FILES, source_folder
 
 PAIRS = Path(__file__).parent / "training" / "handbook_pairs.jsonl"
 LOWER_LAYERS, LENGTH = 3, 176
-EPOCHS, BATCH, RATE, TEMPERATURE = 2, 24, 4e-5, 0.05
-HARD, PAIRWISE, BLEND = 6, 0.3, 0.85
+EPOCHS, BATCH, RATE, TEMPERATURE = 3, 24, 4e-5, 0.05
+HARD, PAIRWISE, BLEND = 6, 0.3, 0.7
 HISTORY_TURNS = 3
 
 
 @dataclass(slots=True)
 class Example:
-    """A mixed query with the text that answers it, if any, others that do too, and near ones that do not."""
+    """A mixed query with the text that answers it, if any, and near ones that do not."""
 
     terms: list[tuple[str, float]]
     answer: str | None
-    also: set[str] = field(default_factory=set)
     near: list[str] = field(default_factory=list)
     page: str = ""
 
@@ -105,7 +102,7 @@ def mixed(turn: str, history: Sequence[Message]) -> list[tuple[str, float]]:
     return mix(turn, history, HISTORY_TURNS)
 
 
-def handbook(folder: Path, questions: Path | None) -> tuple[list[Example], list[tuple[str, str]]]:
+def handbook(folder: Path) -> tuple[list[Example], list[tuple[str, str]]]:
     """Examples of the handbook, and all its chunks as (page, text) for hard negatives."""
     from assistant.knowledge.chunks import split
     from assistant.knowledge.embedder import FastEmbedder
@@ -115,33 +112,13 @@ def handbook(folder: Path, questions: Path | None) -> tuple[list[Example], list[
     files = sorted(path for path in folder.rglob("*") if path.is_file() and supported(path))
     chunks = [c for f in files for c in split(read(f, f.relative_to(folder).as_posix()), "handbook", count, 240)]
     at = {(chunk.document, chunk.start): chunk.embedding_text() for chunk in chunks}
-    by_page: dict[str, list[str]] = {}
-    for chunk in chunks:
-        by_page.setdefault(chunk.document, []).append(chunk.embedding_text())
     made = []
     for row in rows(PAIRS):
         history = [Message(**each) for each in row["history"]]
         made.append(Example(mixed(row["turn"], history), at[row["page"], row["start"]], page=row["page"]))
         if row.get("miss"):
             made.append(Example(mixed(row["miss"], history), None))
-    for row in rows(questions) if questions else []:
-        if row["split"] == "dev":
-            terms = mixed(row["turn"], [Message(**each) for each in row["history"]])
-            page = row["pages"][0] if row["pages"] else ""
-            answers = set(by_page.get(page, ()))
-            made.append(Example(terms, None, answers, page=page))
     return made, [(chunk.document, chunk.embedding_text()) for chunk in chunks]
-
-
-def conversations(passages: Path, turns: Path) -> list[Example]:
-    texts = {chunk.document: chunk.embedding_text().strip() for chunk in read_passages(passages)}
-    made = []
-    for each in read_turns(turns, texts):
-        if each.answerability in ("answerable", "partial"):
-            answers = {texts[name] for name in each.relevant}
-            terms = mixed(each.turn.text, each.turn.history)
-            made += [Example(terms, answer, answers) for answer in sorted(answers)[:3]]
-    return made
 
 
 def rows(path: Path) -> list[dict[str, Any]]:
@@ -154,17 +131,14 @@ async def mine(examples: Sequence[Example], corpus: Sequence[tuple[str, str]]) -
 
     from assistant.knowledge.embedder import FastEmbedder
 
-    embedder = FastEmbedder(folder=None)
+    embedder = FastEmbedder()
     stored = await embedder.embed([text for _, text in corpus])
     said = sorted({text for example in examples for text, _ in example.terms})
     vector = dict(zip(said, await embedder.embed(said), strict=True))
     for example in examples:
         query = sum(weight * vector[text] for text, weight in example.terms)
         order = np.argsort(-(stored @ query))[:60]
-        if example.answer is None and example.also:  # a question on a page: its nearest chunk there answers it
-            example.answer = next(corpus[n][1] for n in np.argsort(-(stored @ query)) if corpus[n][0] == example.page)
-        known = example.also | ({example.answer} if example.answer else set())
-        near = [corpus[n][1] for n in order if corpus[n][1] not in known and corpus[n][0] != (example.page or None)]
+        near = [corpus[n][1] for n in order if corpus[n][0] != (example.page or None)]
         example.near = near[:HARD]
 
 
@@ -175,7 +149,7 @@ def loss(encoder: Encoder, batch: Sequence[Example], scale: torch.Tensor, bias: 
     own = {row: n for n, row in enumerate(row for row, example in enumerate(batch) if example.answer)}
     texts += [random.choice(x.near) for x in batch if x.near and (not x.answer or random.random() < 0.6)]
     cosines = queries @ encoder(texts).T
-    same = torch.tensor([[text == x.answer or text in x.also for text in texts] for x in batch])
+    same = torch.tensor([[text == x.answer for text in texts] for x in batch])
     alone = torch.zeros_like(same)
     for row, column in own.items():
         alone[row, column] = True
@@ -224,16 +198,12 @@ def blended(encoder: Encoder, published: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--handbook", type=Path, required=True)
-    parser.add_argument("--passages", type=Path, required=True)
-    parser.add_argument("--turns", type=Path, required=True)
-    parser.add_argument("--questions", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     torch.manual_seed(7)
     random.seed(7)
     published = source_folder()
-    examples, corpus = handbook(arguments.handbook, arguments.questions)
-    examples += conversations(arguments.passages, arguments.turns)
+    examples, corpus = handbook(arguments.handbook)
     asyncio.run(mine(examples, corpus))
     encoder = Encoder(published)
     train(encoder, examples)

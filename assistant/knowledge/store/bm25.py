@@ -68,3 +68,13 @@ def query_vector(terms: Sequence[tuple[str, float]]) -> Sparse:
 def _add(weights: dict[int, float], text: str, weight: float) -> None:
     for token in _model().embed_query(text).indices if text else ():
         weights[token] += weight
+
+
+def held(terms: Sequence[tuple[str, float]], text: str) -> float:
+    """The part of the weighted query tokens that a text holds, 0 to 1."""
+    tokens, weights = query_vector(terms)
+    known = set(document_vector(text)[0])
+    total = sum(weights)
+    return (
+        sum(weight for token, weight in zip(tokens, weights, strict=True) if token in known) / total if total else 0.0
+    )
