@@ -9,7 +9,7 @@ from datetime import date
 
 from assistant.knowledge.store import Hit
 
-BOOST = 0.12
+BOOST = 0.15
 """What the newest document gains, on the scale of the cosine: it leads a text that is a little closer, and not one
 that is about something else."""
 HALF_LIFE_DAYS = 365.0

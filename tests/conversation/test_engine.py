@@ -56,7 +56,7 @@ async def test_a_text_for_a_customer_is_looked_up_and_written_in_the_voice(demo:
     assert events[0].decision.route == "both"
     system = model.requests[0].messages[0].text
     assert "in the organisation's voice" in system and "Person: " in system
-    assert [part.number for part in model.requests[0].messages[-1].documents] == [1, 2, 3, 4, 5, 6]
+    assert [part.number for part in model.requests[0].messages[-1].documents] == [1, 2, 3, 4, 5]
     model.done()
 
 
