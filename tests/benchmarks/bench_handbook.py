@@ -4,8 +4,8 @@
 
 Prints by split of tests/data/handbook_turns.jsonl: answerable turns with a right page among the first three sources,
 unanswerable ones that are refused (`not_in_documents`), answerable ones that are, and the AUC of the evidence score.
-The embedder was not trained on these turns, but the weights of the search were chosen with a look at both splits, and the
-evidence model is fitted on both: its card has the cross-validated figures, those printed here are of turns that it knows.
+The embedder was not trained on these turns, but the weights of the search were chosen with a look at both splits, and
+the evidence model is fitted on both: its card has the cross-validated figures, these are of turns that it knows.
 ``--sets`` writes the chunks and the turns in the forms of `assistant eval`, for `assistant.knowledge.evidence_fit`.
 """
 
