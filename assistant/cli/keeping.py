@@ -44,7 +44,7 @@ class Keeper:
         if settings.sync.every and self._later:
             try:
                 await self._collections.sync(self._later, _logged)
-            except Exception:
+            except Exception:  # nobody waits for this pass, and the server must go on
                 log.exception("a sync failed; the collections stay as they were")
         await keep_in_step(
             self._sources,

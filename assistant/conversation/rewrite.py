@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import aclosing
 
 import prompts
 from assistant.conversation.citations import without_citations
@@ -45,9 +44,14 @@ class ModelRewriter:
 
     async def _read(self, request: ChatRequest) -> str:
         pieces: list[str] = []
-        async with aclosing(self._model.stream(request)) as deltas:  # type: ignore[type-var]
+        deltas = self._model.stream(request)
+        try:
             async for delta in deltas:
                 pieces.append(delta.text)
                 if sum(map(len, pieces)) > LONGEST:
                     break
+        finally:  # a connector owes an iterator, and only a generator has something to close
+            close = getattr(deltas, "aclose", None)
+            if close is not None:
+                await close()
         return "".join(pieces)

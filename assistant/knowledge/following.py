@@ -231,7 +231,7 @@ async def each(items: Sequence[T], work: Callable[[T], Awaitable[None]], at_once
         async with asyncio.TaskGroup() as group:
             for _ in range(min(at_once, len(items))):
                 group.create_task(worker())
-    except ExceptionGroup as failures:
+    except ExceptionGroup as failures:  # callers know single errors; the first one stopped the others
         failure = failures.exceptions[0]
     if failure is not None:
         raise failure

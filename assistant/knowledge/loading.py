@@ -94,7 +94,11 @@ def office(data: bytes, kind: str) -> zipfile.ZipFile:
         raise ReadError(f"not a valid {kind} file: it is from Office before 2007, save it as {kind}")
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
-    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+    except (
+        zipfile.BadZipFile,
+        ValueError,
+        NotImplementedError,
+    ) as error:  # the last: a ZIP of a kind unknown to Python
         raise ReadError(f"not a valid {kind} file") from error
     if sum(member.file_size for member in archive.infolist()) > MAX_EXPANDED:
         raise ReadError(f"{kind} file expands to more than {MAX_EXPANDED >> 20} MB")

@@ -44,7 +44,7 @@ async def keep_in_step(
     async def safely(found: Sequence[Watched]) -> None:
         try:
             await follow(found)
-        except Exception:
+        except Exception:  # whatever one pass meets, the next change must still be followed
             log.exception("a sync failed; watching goes on")
 
     async with asyncio.TaskGroup() as tasks:
@@ -60,7 +60,7 @@ async def _again_and_again(watch: Callable[[], Awaitable[None]]) -> None:
     while True:
         try:
             await watch()
-        except Exception:
+        except Exception:  # a drive that is gone, or the database: both come back
             log.exception("watching the sources failed; it is tried again")
         await asyncio.sleep(AGAIN_SECONDS)
 
@@ -136,7 +136,7 @@ async def _changes(folders: Iterable[str], avoid: Sequence[Path]) -> AsyncIterat
         yield set()
         return
     options = {"debounce": QUIET_MS, "rust_timeout": 5000, "yield_on_timeout": True, "raise_interrupt": False}
-    async for changes in awatch(*folders, watch_filter=counts, **options):  # type: ignore[arg-type]
+    async for changes in awatch(*folders, watch_filter=counts, **options):  # type: ignore[arg-type]  # mixed values
         yield {path for _, path in changes}
 
 
