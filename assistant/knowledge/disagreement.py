@@ -72,11 +72,10 @@ def newer_leads(chunks: Sequence[Chunk], asked: str) -> tuple[list[int], dict[in
     """The order in which passages stand when the newer of two that disagree leads, as indices into ``chunks``, and for
     each older one the index of the newest that disagrees with it. ``asked`` is the turn with what it follows."""
     wanted = frozenset(_words(asked))
-    read = [_statements(chunk) for chunk in chunks]
     older: dict[int, int] = {}
     for one, first in enumerate(chunks):
         for two, second in enumerate(chunks):
-            if not _is_older(first, second) or not _differ(read[one], read[two], wanted):
+            if not _is_older(first, second) or not _differ(_statements(first), _statements(second), wanted):
                 continue
             best = older.get(one)
             if best is None or _is_older(chunks[best], second):

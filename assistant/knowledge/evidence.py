@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -29,6 +29,8 @@ COMMISSION = 0.15
 """Added to the probability for a commission ("write to Maya that …"): it says much that no document says."""
 STANDS_OUT = 0.12
 """By how much the best score is above the tenth where one passage stands out."""
+STEM = 6
+"""Letters by which words are told apart: "approve", "approval"."""
 READ, TOP = 20, 3
 """Candidates whose words tell how rare a word is among them, and those of them that must hold it."""
 
@@ -71,11 +73,11 @@ def signals(
     terms: Sequence[tuple[str, float]],
     vectors: Vectors,
     hits: Sequence[Hit],
-    alone: float,
+    alone: float | None,
 ) -> Signals:
     """What the search says of itself. ``vectors`` are those of ``terms``, the turn's own first; ``hits`` are the
     candidates in their order; ``alone`` is the closest cosine to the turn without its conversation, which must not
-    make up for what the turn lacks. Without hits there are no values."""
+    make up for what the turn lacks, or None where it has none. Without hits there are no values."""
     if not hits:
         return Signals({})
     scores = sorted((hit.score for hit in hits), reverse=True)
@@ -83,13 +85,14 @@ def signals(
     said = {_stem(word) for message in history for word in _WORD.findall(message.content.casefold())}
     wanted = [word for word in dict.fromkeys(_WORD.findall(turn.casefold())) if len(word) > 1 and word not in _COMMON]
     fresh = [word for word in wanted if _stem(word) not in said]
-    held = [{_stem(word) for word in _WORD.findall(hit.chunk.embedding_text().casefold())} for hit in hits[:READ]]
+    known = _finder(wanted)
+    held = [{_stem(word) for word in known(hit.chunk.embedding_text().casefold())} for hit in hits[:READ]]
     rarity = {word: math.log1p(len(held) / (0.5 + sum(_stem(word) in each for each in held))) for word in wanted}
     cover = [_covered(wanted, each, rarity) for each in held[:TOP]]
     earlier = [vector for (text, _), vector in zip(terms[1:], vectors[1:], strict=True) if text]
     values = {
         "closest": close[0],
-        "alone": alone,
+        "alone": close[0] if alone is None else alone,
         "above_5th": scores[0] - scores[min(4, len(scores) - 1)],
         "above_10th": scores[0] - scores[min(9, len(scores) - 1)],
         "closest_above_10th": close[0] - close[min(9, len(close) - 1)],
@@ -109,8 +112,17 @@ def _covered(wanted: Sequence[str], held: set[str], rarity: Mapping[str, float])
     return sum(rarity[word] for word in wanted if _stem(word) in held) / total if total else 0.6
 
 
+def _finder(words: Sequence[str]) -> Callable[[str], list[str]]:
+    """Finds the words of a text that have a stem in common with one of these."""
+    stems = {_stem(word) for word in words}
+    if not stems:
+        return lambda text: []
+    beginnings = [re.escape(stem) + (r"\w*" if len(stem) == STEM else r"\b") for stem in stems]
+    return re.compile(rf"\b(?:{'|'.join(beginnings)})").findall
+
+
 def _stem(word: str) -> str:
-    return word[:6]
+    return word[:STEM]
 
 
 def commissioned(found: Evidence) -> Evidence:

@@ -7,6 +7,7 @@ want a rewrite. What is found is folded, joined with its neighbours and put in o
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -101,9 +102,9 @@ class Retriever:
         if not turn.collections:
             return Found(turn.text)
         query, terms, vectors = await self._query(turn, scores)
-        hits = await self.candidates(turn, terms, vectors)
+        hits, alone = await asyncio.gather(self.candidates(turn, terms, vectors), self._alone(turn, vectors))
         fresh = freshness.asks_for_present(turn.text)
-        evidence = self._evidence(await self._signals(turn, terms, vectors, hits))
+        evidence = self._evidence(signals(turn.text, turn.history, terms, vectors, hits, alone))
         ordered = freshness.newer_first(hits) if fresh else await self._reranked(query, hits)
         chosen = folded(varied(ordered), self._passages)
         near = [identity for hit, _ in chosen for identity in neighbours(hit.chunk)]
@@ -121,17 +122,15 @@ class Retriever:
     async def signals(self, turn: Turn) -> Signals:
         """What the evidence model reads of a turn: `assistant.knowledge.evidence_fit` learns from it."""
         _, terms, vectors = await self._query(turn, None)
-        hits = await self.candidates(turn, terms, vectors)
-        return await self._signals(turn, terms, vectors, hits)
-
-    async def _signals(
-        self, turn: Turn, terms: Sequence[tuple[str, float]], vectors: Vectors, hits: Sequence[Hit]
-    ) -> Signals:
-        alone = max((hit.similarity for hit in hits), default=0.0)
-        if len(terms) > 1:
-            own = HybridQuery(vectors[0].tolist(), (), turn.collections, limit=1, prefetch=1, weights=(1.0, 0.0))
-            alone = max((hit.similarity for hit in await self._index.search(own)), default=0.0)
+        hits, alone = await asyncio.gather(self.candidates(turn, terms, vectors), self._alone(turn, vectors))
         return signals(turn.text, turn.history, terms, vectors, hits, alone)
+
+    async def _alone(self, turn: Turn, vectors: Vectors) -> float | None:
+        """The closest cosine to the turn without its conversation, None where it has none."""
+        if len(vectors) == 1:
+            return None
+        own = HybridQuery(vectors[0].tolist(), (), turn.collections, limit=1, prefetch=1, weights=(1.0, 0.0))
+        return max((hit.similarity for hit in await self._index.search(own)), default=0.0)
 
     async def candidates(self, turn: Turn, terms: Sequence[tuple[str, float]], vectors: Vectors) -> list[Hit]:
         """The hybrid search alone, best first."""

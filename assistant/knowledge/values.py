@@ -55,6 +55,8 @@ _NO_UNIT = frozenset(
     "less not but can may must will would should into after before until each every".split()
 )
 _YEARS = range(1950, 2060)
+_ANY = re.compile(rf"\d|\b(?:noon|midday|{'|'.join(SPELT)})\b", re.IGNORECASE)
+"""What every value holds some of: most sentences have none, and need no closer reading."""
 
 Values = dict[str, frozenset[str]]
 
@@ -63,6 +65,8 @@ def values_in(sentence: str) -> tuple[Values, str]:
     """The values by kind (``date``, ``time``, a currency, ``%``, or what is counted: "day"), and the sentence without
     them. Bare numbers, ordinals, years, versions, telephone and list numbers state nothing that could be compared."""
     found: dict[str, set[str]] = {}
+    if not _ANY.search(sentence):
+        return {}, sentence
 
     def take(kind: str, *values: str) -> str:
         found.setdefault(kind, set()).update(values)
