@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from assistant.cli.router_app import router_app
+
 app = typer.Typer(
     name="assistant",
     help="Switchyard: a chat assistant that decides on every turn whether to look it up, answer in your voice, "
@@ -24,6 +26,7 @@ sources_app = typer.Typer(help="The places that documents come from.", no_args_i
 app.add_typer(sources_app, name="sources")
 eval_app = typer.Typer(help="Measure on passages and labelled turns of your own.", no_args_is_help=True)
 app.add_typer(eval_app, name="eval")
+app.add_typer(router_app, name="router")
 
 ConfigOption = Annotated[
     Path | None,

@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from assistant.access.policy import EVERYONE, readable
 from assistant.config_errors import ConfigError
+from assistant.conversation.correct import voiced_by
 from assistant.conversation.engine import Engine
 from assistant.conversation.routes import Role
 from assistant.conversation.service import ChatService, Limits
@@ -31,6 +32,7 @@ from assistant.parts import (
     embedder_elsewhere,
     make_embedder,
     make_models,
+    make_router,
     make_store,
     make_sync,
     plain_embedder,
@@ -40,9 +42,9 @@ from assistant.parts import (
 )
 from assistant.records.manifest import Manifest
 from assistant.records.repository import Repository
-from assistant.routing.classifier import LinearClassifier
-from assistant.routing.router import Costs, Router
-from assistant.settings import BUILTIN, Settings
+from assistant.routing.shadow import Shadow
+from assistant.routing.versions import Versions
+from assistant.settings import Settings
 from assistant.voice.examples import VoiceExamples
 from connectors import ChatModel, Resources
 
@@ -107,6 +109,7 @@ class Assistant:
 
     async def warm_up(self) -> None:
         """Load what is otherwise loaded by the first turn."""
+        await self.service.engine.warm_up()
         vectors = await self.router_embedder.embed(["warm up"])
         await self.examples.nearest(vectors[0], 1)
 
@@ -218,18 +221,15 @@ class Assistant:
 
     def _build_service(self) -> ChatService:
         settings = self.settings
-        costs = settings.router.costs
-        router = Router(
-            LinearClassifier(self.router_embedder),
-            Costs(costs.missed_lookup, costs.needless_lookup),
-            settings.router.voice_threshold,
-            voice_model=settings.roles.voice is not None or settings.roles.main == BUILTIN,
-        )
+        versions = Versions(settings.data)
+        router = make_router(settings, self.router_embedder, self.models["main"], versions=versions)
+        shadow = Shadow(versions, lambda ready: make_router(settings, self.router_embedder, ready=ready))
         policies = {name: policy_of(settings, surface) for name, surface in settings.surfaces.items()}
-        engine = Engine(router, self.base, self.models, policies, self.examples)
+        engine = Engine(router, self.base, self.models, policies, self.examples, shadow)
         readers = {name: partial(self.readable, name) for name in settings.surfaces}
         limits = Limits(settings.limits.turn_characters, settings.limits.conversation_turns)
-        return ChatService(engine, self.records, readers, limits)
+        voiced = voiced_by({name: each.voice for name, each in policies.items()}, settings.router.voice_threshold)
+        return ChatService(engine, self.records, readers, limits, voiced)
 
 
 def build_assistant(

@@ -23,6 +23,11 @@ from assistant.knowledge.store.factory import build_store
 from assistant.knowledge.store.options import ServerOptions
 from assistant.knowledge.sync import Sync
 from assistant.records.manifest import Manifest
+from assistant.routing.classifier import Classifier, LearnedClassifier
+from assistant.routing.current import CurrentClassifier
+from assistant.routing.router import Costs, Router
+from assistant.routing.second_opinion import ModelOpinion
+from assistant.routing.versions import Ready, Versions
 from assistant.settings import BUILTIN, DEMO_PATH, Settings, Source, Surface
 from assistant.voice.examples import VoiceExample
 from assistant.voice.examples import read as read_examples
@@ -139,6 +144,32 @@ def make_models(settings: Settings, resources: Resources) -> dict[Role, ChatMode
             )
             made[name] = build(chosen.connector, spec, resources)
     return {role: made[name] for role, name in roles.items()}
+
+
+def make_router(
+    settings: Settings,
+    embedder: FastEmbedder,
+    main: ChatModel | None = None,
+    *,
+    versions: Versions | None = None,
+    ready: Ready | None = None,
+) -> Router:
+    """The router of the settings, on the version in use or on one that is ``ready``; ``main`` gives the second opinion,
+    if that is wanted. Raises HeadsError."""
+    chosen = settings.router
+    wants_opinion = chosen.second_opinion and main is not None
+    if ready is not None:
+        classifier: Classifier = LearnedClassifier(embedder, ready.encoder, ready.heads)
+    else:
+        classifier = CurrentClassifier(versions or Versions(settings.data), embedder)
+    return Router(
+        classifier,
+        Costs(chosen.costs.missed_lookup, chosen.costs.needless_lookup),
+        chosen.voice_threshold,
+        voice_model=settings.roles.voice is not None or settings.roles.main == BUILTIN,
+        ask_threshold=chosen.ask_threshold if chosen.ask else None,
+        opinion=ModelOpinion(main, settings.organisation) if wants_opinion and main is not None else None,
+    )
 
 
 def policy_of(settings: Settings, surface: Surface) -> SurfacePolicy:

@@ -147,6 +147,15 @@ class Router(Section):
 
     costs: Costs = Costs()
     voice_threshold: Number = Field(default=0.5, ge=0, le=1, description="P(voice) that calls the voice model.")
+    ask: bool = Field(
+        default=False,
+        description="Ask back what is meant where a turn is too vague to look up; needs a language model.",
+    )
+    ask_threshold: Number = Field(default=0.5, ge=0, le=1, description="P(too vague) from which it is asked back.")
+    second_opinion: bool = Field(
+        default=False,
+        description="Ask the main model whether to look up, where the router is unsure; one more call for such turns.",
+    )
 
 
 class Retrieval(Section):
@@ -266,6 +275,11 @@ class Settings(BaseSettings):
             if name is not None and name not in self.models:
                 fix = f"{did_you_mean(name, self.models)} The models are: {', '.join(self.models)}.".strip()
                 yield Finding(("roles", role), "names a model that does not exist: {value}.", fix, name)
+
+        for name in ("ask", "second_opinion"):
+            if getattr(self.router, name) and self.roles.main == BUILTIN:
+                fix = "Name a language model as roles.main, or leave it out."
+                yield Finding(("router", name), "needs a language model, and roles.main is builtin.", fix)
 
     def _collection_findings(self) -> Iterator[Finding]:
         known = ", ".join(self.collections) or "none"

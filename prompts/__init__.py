@@ -14,7 +14,9 @@ VARIABLES: dict[str, frozenset[str]] = {
     "voice": frozenset({"organisation", "today", "contact", "examples"}),
     "retrieve": frozenset({"organisation", "today", "contact"}),
     "both": frozenset({"organisation", "today", "contact", "examples"}),
+    "ask": frozenset({"organisation", "today"}),
     "rewrite": frozenset(),
+    "route": frozenset({"organisation"}),
 }
 """The variables of every prompt that is shipped; the files must use exactly these."""
 

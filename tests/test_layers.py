@@ -29,7 +29,7 @@ HOMES = {
     "qdrant_client": {f"assistant/knowledge/store/{name}.py" for name in ("server", "server_config", "server_index")},
     "qdrant_edge": {f"assistant/knowledge/store/{name}.py" for name in ("embedded", "embedded_index", "files", "bm25")},
     "openai": {"connectors/openai_compat.py"},
-    "sqlalchemy": {f"assistant/records/{name}.py" for name in ("models", "repository", "manifest")},
+    "sqlalchemy": {f"assistant/records/{name}.py" for name in ("models", "repository", "manifest", "corrections")},
     "fastembed": {"assistant/knowledge/embedder.py", "assistant/knowledge/rerank.py"},
     "tree_sitter": {"assistant/knowledge/grammars.py"},
 }

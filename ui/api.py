@@ -20,6 +20,7 @@ from assistant.conversation.service import TurnRejected
 from assistant.conversation.wire import encode
 from assistant.knowledge.store import StoreError
 from assistant.records.repository import RecordsError
+from ui.corrections_api import add_correction_routes
 from ui.encode import sse
 from ui.machine_api import STREAM, Token, add_machine_routes
 from ui.security import Harden
@@ -32,7 +33,9 @@ STATUS = {
     "unknown_surface": 404,
     "unknown_collection": 404,
     "unknown_conversation": 404,
+    "unknown_turn": 404,
     "conversation_full": 409,
+    "not_answered": 409,
 }
 
 
@@ -91,6 +94,7 @@ def create_app(assistant: Assistant, token: str) -> FastAPI:
         return StreamingResponse(frames(), media_type="text/event-stream", headers=STREAM)
 
     add_machine_routes(app, assistant, machine)
+    add_correction_routes(app, assistant, machine)
 
     @app.api_route("/api/{rest:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)
     async def nothing(rest: str) -> JSONResponse:

@@ -19,11 +19,14 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 import gradio as gr
 from fastapi import FastAPI
 
+from assistant.conversation.correct import VERDICTS
 from assistant.conversation.service import ChatService, TurnRejected, new_person
 from assistant.conversation.turn import Turn
 from assistant.conversation.wire import encode
+from assistant.records.corrections import Correction, Corrections
 from assistant.records.repository import Repository, StoredTurn
 from ui.encode import Shown, said
+from ui.ways import UNDO, Said, read
 
 log = logging.getLogger(__name__)
 STATIC = Path(__file__).parent / "static"
@@ -34,6 +37,8 @@ SHOWN_TURNS = 30
 FONTS = ["ui-sans-serif", "system-ui", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif"]
 MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
 Messages = list[dict[str, Any]]
+Steps = AsyncGenerator[tuple[Any, Messages | Any, list[str] | Any]]
+"""What a handler changes on the page, step by step: the box, the messages, what the browser keeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,29 +59,28 @@ class ChatPage:
     def __init__(self, service: ChatService, records: Repository, surface: str, look: Look) -> None:
         self._service = service
         self._records = records
+        self._corrections = Corrections(records)
         self._surface = surface
         self._look = look
 
     async def load(self, kept: list[str] | None) -> tuple[list[str], Messages]:
         """Who the browser is and the conversation it left open; a stranger becomes a new guest."""
         person, conversation = _known(kept)
-        if not conversation or await self._records.surface_of(conversation, person) is None:
+        if not await self._turns(conversation, person):
             return [person, ""], []
         await self._service.settled(conversation)
-        return [person, conversation], await self._said_so_far(conversation)
+        return [person, conversation], await self._said_so_far(conversation, person)
 
-    async def respond(
-        self, text: str, kept: list[str] | None
-    ) -> AsyncGenerator[tuple[Any, Messages | Any, list[str] | Any]]:
-        """From the message in the box to the finished answer: box, messages, what the browser keeps. Whatever goes
-        wrong, the text comes back into the box."""
+    async def respond(self, text: str, kept: list[str] | None) -> Steps:
+        """From the message in the box to the finished answer. Whatever goes wrong, the text comes back into the
+        box."""
         if not text.strip():
             yield gr.skip(), gr.skip(), gr.skip()
             return
         person, conversation = _known(kept)
         earlier: Messages = []
         try:
-            earlier = await self._said_so_far(conversation) if conversation else []
+            earlier = await self._said_so_far(conversation, person)
             turn = await self._service.prepare(
                 text, person=person, conversation=conversation or None, surface=self._surface
             )
@@ -96,9 +100,32 @@ class ChatPage:
             gr.Warning("Something went wrong here and was logged. Please try again.", title="Not sent")
             yield _give_back(text), earlier, [person, conversation]
 
-    async def suggest(
-        self, kept: list[str] | None, data: gr.SelectData
-    ) -> AsyncGenerator[tuple[Any, Messages | Any, list[str] | Any]]:
+    async def correct(self, message: str, kept: list[str] | None) -> Steps:
+        """From what somebody said of the way that an answer went to the answer made that way, in its place; to its
+        being noted, where others follow it."""
+        person, conversation = _known(kept)
+        try:
+            again = await self._corrected(*read(message), person, conversation)
+            before = await self._said_so_far(conversation, person)
+            if again is None:
+                yield gr.skip(), before, gr.skip()
+                return
+            before, verdict = before[:-1], read(message)[1]
+            yield gr.update(submit_btn=False, stop_btn=True), gr.skip(), gr.skip()
+            async with aclosing(self._stream(again, _said(verdict))) as answers:
+                async for answer in answers:
+                    yield gr.skip(), [*before, answer], gr.skip()
+            yield _box(), gr.skip(), gr.skip()
+        except TurnRejected as refused:
+            gr.Warning(str(refused), title="Not corrected")
+            yield _box(), await self._said_so_far(conversation, person), gr.skip()
+        except Exception:
+            # The last resort, as above.
+            log.exception("the page could not correct a turn")
+            gr.Warning("Something went wrong here and was logged. Please try again.", title="Not corrected")
+            yield _box(), gr.skip(), gr.skip()
+
+    async def suggest(self, kept: list[str] | None, data: gr.SelectData) -> Steps:
         """A suggested question counts as typed and sent."""
         async with aclosing(self.respond(str(data.value["text"]), kept)) as steps:
             async for step in steps:
@@ -112,9 +139,18 @@ class ChatPage:
         """A fresh conversation for the same person."""
         return [_known(kept)[0], ""], [], _give_back("")
 
-    async def _stream(self, turn: Turn) -> AsyncGenerator[dict[str, Any]]:
+    async def _corrected(self, turn: str, verdict: str, person: str, conversation: str) -> Turn | None:
+        """Keep or take back what was said of a turn; the turn to run again, if it is. Raises TurnRejected."""
+        if all(turn != each.id for each in await self._turns(conversation, person)):
+            raise TurnRejected("unknown_turn", "This answer has been replaced meanwhile. Look again.")
+        if verdict != UNDO:
+            return await self._service.correct(turn, verdict, person=person)
+        await self._service.take_back(turn, person=person)
+        return None
+
+    async def _stream(self, turn: Turn, correction: Said | None = None) -> AsyncGenerator[dict[str, Any]]:
         """The growing answer as a message, at most every ``REFRESH`` seconds."""
-        answer, due = Shown(collections=self._look.collections), 0.0
+        answer, due = Shown(collections=self._look.collections, correction=correction), 0.0
         async with aclosing(self._service.run(turn)) as events:
             async for event in events:
                 answer.take(encode(event))
@@ -126,12 +162,20 @@ class ChatPage:
                     yield message
         yield _assistant(answer)
 
-    async def _said_so_far(self, conversation: str) -> Messages:
-        """The last turns from the records: what a browser sends of them is never believed."""
-        turns = await self._records.turns(conversation)
-        return [message for turn in turns[-SHOWN_TURNS:] for message in self._stored(turn)]
+    async def _turns(self, conversation: str, person: str) -> list[StoredTurn]:
+        """The turns of a conversation, none if it is not this person's."""
+        if not conversation or await self._records.surface_of(conversation, person) is None:
+            return []
+        return await self._records.turns(conversation)
 
-    def _stored(self, turn: StoredTurn) -> Messages:
+    async def _said_so_far(self, conversation: str, person: str) -> Messages:
+        """The last turns from the records: what a browser sends of them is never believed."""
+        turns = (await self._turns(conversation, person))[-SHOWN_TURNS:]
+        said_of = {each.position: each for each in await self._corrections.listed(conversation)} if turns else {}
+        return [message for turn in turns for message in self._stored(turn, said_of.get(turn.position))]
+
+    def _stored(self, turn: StoredTurn, correction: Correction | None) -> Messages:
+        asked_for = turn.routed is not None and turn.routed["requested"]
         shown = Shown(
             text=turn.answer,
             routed=turn.routed,
@@ -141,6 +185,7 @@ class ChatPage:
             stopped=turn.status == "stopped",
             unfinished=turn.status == "running",
             collections=self._look.collections,
+            correction=_said(correction.verdict, asked_for and correction.turn != turn.id) if correction else None,
         )
         return [_user(turn.text), _assistant(shown)]
 
@@ -184,7 +229,9 @@ def build(service: ChatService, records: Repository, surface: str, look: Look) -
         )
         if look.disclaimer:
             gr.Markdown(look.disclaimer, elem_id="disclaimer")
-        _wire(page, demo, browser, chat, box, new)
+        # What chat.js says for the buttons below the answers. It is not shown.
+        wrong = gr.Textbox(elem_id="correction", label="Correction", visible="hidden", max_lines=1)
+        _wire(page, demo, browser, chat, box, wrong, new)
     demo.max_threads = 200
     demo.state_session_capacity = 500
     demo.queue(default_concurrency_limit=None)
@@ -218,6 +265,7 @@ def _wire(
     browser: gr.BrowserState,
     chat: gr.Chatbot,
     box: gr.Textbox,
+    wrong: gr.Textbox,
     new: gr.Button,
 ) -> None:
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
@@ -226,6 +274,7 @@ def _wire(
     runs: list[Any] = [
         box.submit(page.respond, [box, browser], **run),
         chat.example_select(page.suggest, browser, **run),
+        wrong.submit(page.correct, [wrong, browser], **{**run, "trigger_mode": "multiple"}),
     ]
     # Cancelling comes first and on its own: a handler beside it would hold it up.
     box.stop(None, cancels=runs, queue=False, **quiet).then(page.stopped, browser, [box, chat], queue=False, **quiet)
@@ -240,6 +289,11 @@ def _user(text: str) -> dict[str, Any]:
 
 def _assistant(shown: Shown) -> dict[str, Any]:
     return {"role": "assistant", "content": shown.markdown()}
+
+
+def _said(verdict: str, again: bool = True) -> Said | None:
+    named = next((each for each in VERDICTS if each == verdict), None)
+    return Said(named, again) if named else None
 
 
 def _known(kept: list[str] | None) -> tuple[str, str]:

@@ -17,6 +17,7 @@ from markdown_it.token import Token
 
 from assistant.conversation.grounding import EVIDENCE
 from assistant.conversation.routes import ROUTES
+from ui.ways import Said, ways
 
 Wire = Mapping[str, Any]
 QUOTED_REASONS = 2
@@ -44,7 +45,7 @@ def sse(event: Wire) -> str:
 @dataclass(slots=True)
 class Shown:
     """What the page shows of one answer; it takes wire events as they come, and records read back later.
-    ``collections`` maps names to the titles that readers know them by."""
+    ``collections`` maps names to the titles that readers know them by; ``correction`` is what was said of its route."""
 
     text: str = ""
     routed: Wire | None = None
@@ -54,6 +55,7 @@ class Shown:
     stopped: bool = False
     unfinished: bool = False
     collections: Mapping[str, str] = field(default_factory=dict)
+    correction: Said | None = None
     _pieces: list[str] = field(default_factory=list)
 
     def take(self, event: Wire) -> None:
@@ -76,9 +78,7 @@ class Shown:
         text = self.text or "".join(self._pieces)
         numbers = {each["number"] for each in self.passages}
         turn = self.routed["turn"][:8] if self.routed else "turn"
-        card = route_card(self.routed, self.retrieved, self.ended, self.collections) if self.routed else ""
-        parts = [card]
-        parts += [self._evidence(), answer(text, turn, numbers), self._notice()]
+        parts = [self._route_card(), self._evidence(), answer(text, turn, numbers), self._notice()]
         parts.append(sources(self.passages, turn, self._cited(numbers)))
         return "\n\n".join(_literal(part) for part in parts if part)
 
@@ -86,6 +86,14 @@ class Shown:
     def passages(self) -> Sequence[Wire]:
         """The passages that were found, none on a route that does not look up."""
         return self.retrieved["passages"] if self.retrieved else ()
+
+    def _route_card(self) -> str:
+        if not self.routed:
+            return ""
+        over = self.stopped or self.ended is not None
+        done = self.correction.done if self.correction else ""
+        more = ways(self.routed, self.correction) if over else ""
+        return route_card(self.routed, self.retrieved, self.ended, self.collections, done, more)
 
     def _cited(self, numbers: set[int]) -> set[int] | None:
         """The numbers that the answer cites; None while it is still being written."""
@@ -116,12 +124,20 @@ class Shown:
 
 
 def route_card(
-    routed: Wire, retrieved: Wire | None, ended: Wire | None, collections: Mapping[str, str] = MappingProxyType({})
+    routed: Wire,
+    retrieved: Wire | None,
+    ended: Wire | None,
+    collections: Mapping[str, str] = MappingProxyType({}),
+    corrected: str = "",
+    more: str = "",
 ) -> str:
-    """One line that says which way the turn went and why, and opens to the particulars."""
+    """One line that says which way the turn went and why, and opens to the particulars; ``corrected`` is what was
+    done because a person asked for it, ``more`` is HTML for its end."""
     title = ROUTES[routed["route"]].title
-    why = "; ".join(routed["reasons"][:QUOTED_REASONS])
+    why = f"Corrected: {corrected}" if corrected else "; ".join(routed["reasons"][:QUOTED_REASONS])
     rows = [("Why", "; ".join(routed["reasons"]))]
+    if corrected:
+        rows.insert(0, ("Corrected", corrected))
     scores = routed["scores"]
     rows.append(("Needs information", f"{scores['information']:.2f} (looks up from {routed['threshold']:.2f})"))
     rows.append(("Needs our voice", f"{scores['voice']:.2f}"))
@@ -135,9 +151,10 @@ def route_card(
         first = timings.get("first_token", timings["finished"])
         rows.append(("Time", f"first word after {first:.2f} s, done after {timings['finished']:.2f} s"))
     table = "".join(f"<dt>{escape(name)}</dt><dd>{_inline(value)}</dd>" for name, value in rows)
+    kind = f"route route-{routed['route']}{' corrected' if corrected else ''}"
     return (
-        f'<details class="route route-{routed["route"]}"><summary><b>{escape(title)}</b>'
-        f"<span>{_inline(why)}</span></summary><dl>{table}</dl></details>"
+        f'<details class="{kind}"><summary><b>{escape(title)}</b>'
+        f"<span>{_inline(why)}</span></summary><dl>{table}</dl>{more}</details>"
     )
 
 

@@ -16,7 +16,6 @@ from assistant.cli.remote import RemoteError, Running
 if TYPE_CHECKING:
     from rich.console import Console
 
-PERSON = "cli"
 NOTHING_READ = (
     "assistant: no documents have been read yet. Run `assistant ingest`, or name the settings that you mean: --config"
 )
@@ -29,19 +28,32 @@ def run(config: Path | None, text: str, route: str, collection: str | None, grou
     body: dict[str, Any] = {"message": text, "route": route, "collection": collection, "groups": groups}
     try:
         with friendly():
-            events = asyncio.run(_collect(_events(settings, body), as_json))
+            events = asyncio.run(collect(_events(settings, body), as_json))
     except RemoteError as error:
         stop(str(error), MISTAKE if error.mistake else FAILED)
-    if as_json:
-        print(json.dumps(summary(events), ensure_ascii=False, indent=2))
+    report(events, as_json)
     if any(event["type"] == "retrieved" and not event["searched"] for event in events):
         print(NOTHING_READ, file=sys.stderr)
+    end(events)
+
+
+def report(events: list[dict[str, Any]], as_json: bool) -> None:
+    """After a turn's events: all of them as one object, or the turn's id, by which it can be corrected."""
+    if as_json:
+        print(json.dumps(summary(events), ensure_ascii=False, indent=2))
+    else:
+        console().print(f"[dim]turn {events[0]['turn']}[/]")
+
+
+def end(events: list[dict[str, Any]]) -> None:
+    """Exit with 1 where the turn failed."""
     if events[-1]["type"] == "failed":
         stop(events[-1]["message"], FAILED)
 
 
 async def _events(settings: Any, body: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
     from assistant.app import build_assistant
+    from assistant.conversation.service import API_PERSON
     from assistant.conversation.wire import encode
     from assistant.knowledge.store import StoreLocked
 
@@ -49,7 +61,7 @@ async def _events(settings: Any, body: dict[str, Any]) -> AsyncIterator[dict[str
         async with build_assistant(settings) as assistant:
             turn = await assistant.service.prepare(
                 body["message"],
-                person=PERSON,
+                person=API_PERSON,
                 route=body["route"],
                 collection=body["collection"],
                 groups=body["groups"],
@@ -65,7 +77,8 @@ async def _events(settings: Any, body: dict[str, Any]) -> AsyncIterator[dict[str
             yield encoded
 
 
-async def _collect(events: AsyncIterator[dict[str, Any]], quiet: bool) -> list[dict[str, Any]]:
+async def collect(events: AsyncIterator[dict[str, Any]], quiet: bool) -> list[dict[str, Any]]:
+    """The events of a turn, shown as they come unless ``quiet``."""
     collected = []
     out = console()
     async for event in events:
@@ -107,6 +120,7 @@ def summary(events: list[dict[str, Any]]) -> dict[str, Any]:
     text = "".join(event["text"] for event in events if event["type"] == "text_delta")
     return {
         "conversation": routed.get("conversation"),
+        "turn": routed.get("turn"),
         "route": routed.get("route"),
         "scores": routed.get("scores"),
         "threshold": routed.get("threshold"),

@@ -42,6 +42,8 @@ def friendly() -> Iterator[None]:
     from assistant.knowledge.happenings import Mistake, NotDone
     from assistant.knowledge.store import StoreError, StoreLocked, StoreUnavailable
     from assistant.records.repository import RecordsError
+    from assistant.routing.encoder import EncoderError
+    from assistant.routing.heads import HeadsError
     from assistant.voice.examples import VoiceExamplesError
     from connectors.errors import ConfigurationError, ConnectorError
 
@@ -53,7 +55,7 @@ def friendly() -> Iterator[None]:
         stop(str(error), FAILED)
     except (Mistake, TurnRejected, ConfigurationError, VoiceExamplesError, StoreError, RecordsError) as error:
         stop(str(error))
-    except (ConnectorError, EmbedderError) as error:
+    except (ConnectorError, EmbedderError, EncoderError, HeadsError) as error:
         stop(str(error), FAILED)
     except KeyboardInterrupt:
         stop("stopped", 130)

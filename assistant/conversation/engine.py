@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, Mapping
@@ -25,8 +26,9 @@ from assistant.knowledge.embedder import EmbedderError
 from assistant.knowledge.evidence import Evidence, commissioned
 from assistant.knowledge.retrieve import Found, Searcher
 from assistant.knowledge.store import StoreError
-from assistant.routing.classifier import Scores
+from assistant.routing.classifier import Embedded
 from assistant.routing.router import Decision, Router, VoicePolicy
+from assistant.routing.shadow import Shadow
 from assistant.voice.examples import VoiceExamples
 from connectors import ChatModel, ChatRequest, ConnectorError, Usage
 
@@ -68,12 +70,19 @@ class Engine:
         models: Mapping[Role, ChatModel],
         surfaces: Mapping[str, SurfacePolicy],
         examples: VoiceExamples,
+        shadow: Shadow | None = None,
     ) -> None:
+        self._shadow = shadow
+        self._watching: set[asyncio.Task[None]] = set()
         self._router = router
         self._retriever = retriever
         self._models = models
         self._surfaces = surfaces
         self._examples = examples
+
+    async def warm_up(self) -> None:
+        """Load what the first decision would. Raises EmbedderError and EncoderError."""
+        await self._router.scores(Turn("warm up"))
 
     async def run(self, turn: Turn) -> AsyncGenerator[Event]:
         """The turn's events. Closing the iterator stops the model; nothing but events comes out of a fault."""
@@ -81,13 +90,16 @@ class Engine:
         stream = _Stream()
         routed = False
         try:
-            scores = await self._router.scores(turn)
-            found, trouble = await self._search(turn, scores)
+            embedded = await self._router.embed(turn)
+            scores, (found, trouble) = await asyncio.gather(
+                self._router.scores(turn, embedded), self._search(turn, embedded)
+            )
             policy = self._surfaces[turn.surface]
-            decision = self._router.decide(turn, scores, policy.voice, found.query, found.similarity, fresh=found.fresh)
+            decision = await self._router.route(turn, scores, policy.voice, found)
             clock.mark("routed")
             routed = True
             yield Routed(turn.id, turn.conversation, decision)
+            self._watch(turn, decision, policy.voice, found, embedded)
             route = ROUTES[decision.route]
             evidence: Evidence | None = None
             passages = found.passages if route.looks_up else ()
@@ -100,7 +112,7 @@ class Engine:
                 searched = tuple(sorted(turn.collections))
                 yield Retrieved(decision.query, searched, passages, evidence, found.fresh)
             role: Role = "main" if policy.voice == "never" else route.role
-            request, prompt_version = await self._request(turn, decision, found, scores, role)
+            request, prompt_version = await self._request(turn, decision, found, embedded, role)
             async with aclosing(self._answer(self._models[role], request, stream, clock)) as deltas:
                 async for delta in deltas:
                     yield delta
@@ -112,22 +124,31 @@ class Engine:
                 yield Routed(turn.id, turn.conversation, self._router.undecided(turn))
             yield _failed(turn, error, stream.answer)
 
-    async def _search(self, turn: Turn, scores: Scores) -> tuple[Found, StoreError | EmbedderError | None]:
+    async def _search(self, turn: Turn, embedded: Embedded) -> tuple[Found, StoreError | EmbedderError | None]:
         """The search before the decision: its result is evidence even for a turn that is not looked up. A fault of it
         must not fail a turn that needs nothing from it."""
         if turn.route is not None and not ROUTES[turn.route].looks_up:
             return Found(""), None
         try:
-            return await self._retriever.search(turn, scores), None
+            return await self._retriever.search(turn, embedded), None
         except (StoreError, EmbedderError) as error:
             log.warning("search for turn %s failed: %s", turn.id, error)
             return Found(turn.text), error
 
+    def _watch(self, turn: Turn, decision: Decision, policy: VoicePolicy, found: Found, embedded: Embedded) -> None:
+        """Have a candidate version, if there is one, judge the turn beside the answer."""
+        if self._shadow is None or not self._shadow.wanted:
+            return
+        seeing = self._shadow.observe(turn, decision, policy=policy, found=found, embedded=embedded)
+        task = asyncio.create_task(seeing)
+        self._watching.add(task)
+        task.add_done_callback(self._watching.discard)
+
     async def _request(
-        self, turn: Turn, decision: Decision, found: Found, scores: Scores, role: Role
+        self, turn: Turn, decision: Decision, found: Found, embedded: Embedded, role: Role
     ) -> tuple[ChatRequest, str]:
         route, surface = ROUTES[decision.route], self._surfaces[turn.surface]
-        examples = await self._examples.nearest(scores.vector, SHOWN_EXAMPLES) if role == "voice" else []
+        examples = await self._examples.nearest(embedded.vector, SHOWN_EXAMPLES) if role == "voice" else []
         return compose(
             route,
             turn,

@@ -26,4 +26,5 @@ ROUTES: Mapping[RouteName, Route] = {
     "voice": Route("voice", looks_up=False, role="voice", prompt="voice", title="Our voice"),
     "retrieve": Route("retrieve", looks_up=True, role="main", prompt="retrieve", title="Looked up"),
     "both": Route("both", looks_up=True, role="voice", prompt="both", title="Looked up, in our voice"),
+    "ask": Route("ask", looks_up=False, role="main", prompt="ask", title="Asked back"),
 }

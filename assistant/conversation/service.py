@@ -12,19 +12,25 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
+from assistant.conversation.correct import VERDICTS, Meant, Voiced, meant, voiced_by
 from assistant.conversation.engine import Engine
 from assistant.conversation.events import Checked, Event, Failed, Finished, Retrieved, Routed, TextDelta
 from assistant.conversation.routes import ROUTES
 from assistant.conversation.turn import Message, RouteName, Turn
 from assistant.conversation.wire import encode
+from assistant.records.corrections import Correction, Corrections
+from assistant.records.models import now
 from assistant.records.repository import RecordsError, Repository, StoredTurn
 
 log = logging.getLogger(__name__)
 DEFAULT_SURFACE = "portal"
+API_PERSON = "api"
+"""Whoever comes by the API or by a command: one person, as long as nobody signs in."""
 COLUMNS: Mapping[type, str] = {
     Routed: "routed", Retrieved: "retrieved", Checked: "checked", Finished: "ended", Failed: "ended"
 }  # fmt: skip
 
+_IDS = ("type", "turn", "conversation")
 
 Readable = Callable[[Collection[str]], Awaitable[Collection[str]]]
 """The collections that somebody of these groups may search."""
@@ -32,7 +38,8 @@ Readable = Callable[[Collection[str]], Awaitable[Collection[str]]]
 
 class TurnRejected(Exception):
     """A turn that is not run: ``code`` is stable (empty_turn, not_text, turn_too_long, unknown_surface,
-    unknown_collection, unknown_route, unknown_conversation, conversation_full); the message is for people."""
+    unknown_collection, unknown_route, unknown_conversation, conversation_full, unknown_turn, unknown_verdict,
+    not_answered, nothing_to_look_up, not_last); the message is for people."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -66,7 +73,8 @@ class _Record:
 
 class ChatService:
     """The front door of the engine. ``surfaces`` maps a surface to the collections that people of given groups may
-    search on it, as a function, because collections come and go while the program runs."""
+    search on it, as a function, because collections come and go while the program runs. ``voiced`` is the router's
+    rule for the voice, for turns that people say should have been looked up."""
 
     def __init__(
         self,
@@ -74,8 +82,11 @@ class ChatService:
         records: Repository,
         surfaces: Mapping[str, Readable],
         limits: Limits,
+        voiced: Voiced | None = None,
     ) -> None:
         self.engine = engine
+        self._voiced = voiced or voiced_by({}, 0.5)
+        self._corrections = Corrections(records)
         self._records = records
         self._surfaces = surfaces
         self._limits = limits
@@ -114,8 +125,80 @@ class ChatService:
         if len(turns) >= self._limits.conversation_turns:
             raise TurnRejected("conversation_full", "This conversation has become too long. Please start a new one.")
         conversation = conversation or await self._records.start_conversation(person, surface, text)
-        turn = await self._records.start_turn(conversation, text)
+        turn = await self._records.start_turn(conversation, text, collection)
         return Turn(text, history, surface, readable, chosen, turn, conversation)
+
+    async def correct(self, turn: str, verdict: str, *, person: str, groups: Collection[str] = ()) -> Turn | None:
+        """Keep what a person says of the route of a turn, by its id, and prepare the turn to be run that way; None
+        where it is kept and cannot be run again. Raises TurnRejected and then keeps nothing."""
+        said = await self.label(turn, verdict, person=person)
+        try:
+            return await self.again(turn, said.route, person=person, groups=groups)
+        except TurnRejected:
+            return None
+
+    async def label(self, turn: str, verdict: str, *, person: str) -> Meant:
+        """Keep what a person says of the route of a turn, in place of what was said of it before; what follows from
+        it. Raises TurnRejected."""
+        stored = await self._stored(turn, person)
+        named = next((each for each in VERDICTS if each == verdict), None)
+        if named is None:
+            raise TurnRejected("unknown_verdict", f"There is no verdict '{verdict}'. There is: {', '.join(VERDICTS)}.")
+        if stored.routed is None:
+            raise TurnRejected("not_answered", "This turn has no answer yet whose route could be wrong. Wait for it.")
+        decision = {name: value for name, value in stored.routed.items() if name not in _IDS}
+        surface = await self._records.surface_of(stored.conversation, person) or ""
+        found = meant(named, decision, self._voiced(surface, decision["scores"]["voice"]))
+        if found is None:
+            raise TurnRejected("nothing_to_look_up", "Nothing was looked up for this answer. Say look_up instead.")
+        correction = Correction(
+            turn=stored.id,
+            conversation=stored.conversation,
+            position=stored.position,
+            verdict=named,
+            person=person,
+            surface=surface,
+            text=stored.text,
+            history=await self._before(stored),
+            information=found.information,
+            voice=found.voice,
+            decision=decision,
+            made_at=now(),
+        )
+        await self._corrections.note(correction)
+        return found
+
+    async def take_back(self, turn: str, *, person: str) -> bool:
+        """Forget what was said of the route of a turn; whether there was anything. Raises TurnRejected."""
+        stored = await self._stored(turn, person)
+        return await self._corrections.take_back(stored.conversation, stored.position)
+
+    async def corrections(self) -> list[Correction]:
+        """All that people have said of routes, for whoever runs this."""
+        return await self._corrections.listed()
+
+    async def again(self, turn: str, route: str | None, *, person: str, groups: Collection[str] = ()) -> Turn:
+        """The last turn of a conversation, recorded as said once more in its place; the answers that it had stay in
+        the records. Raises TurnRejected and then records nothing."""
+        stored = await self._stored(turn, person)
+        chosen = _route(route)
+        surface = await self._records.surface_of(stored.conversation, person) or ""
+        readable = await self._readable(surface, stored.collection, groups)
+        history = await self._before(stored)
+        version = await self._records.start_version(stored)
+        if version is None:
+            raise TurnRejected("not_last", "Only the last turn can be run again: what was said after it rests on it.")
+        return Turn(stored.text, history, surface, readable, chosen, version, stored.conversation)
+
+    async def _stored(self, turn: str, person: str) -> StoredTurn:
+        stored = await self._records.turn(turn, person) if turn.isascii() and turn.isprintable() else None
+        if stored is None:
+            raise TurnRejected("unknown_turn", "There is no such turn of yours.")
+        return stored
+
+    async def _before(self, turn: StoredTurn) -> tuple[Message, ...]:
+        turns = await self._records.turns(turn.conversation)
+        return as_history(each for each in turns if each.position < turn.position)
 
     async def run(self, turn: Turn) -> AsyncGenerator[Event]:
         """The turn's events, recorded. A stream that is closed early is recorded as stopped, with its text."""

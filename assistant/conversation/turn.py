@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-RouteName = Literal["voice", "retrieve", "both"]
+RouteName = Literal["voice", "retrieve", "both", "ask"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from assistant.conversation.turn import Turn
 from assistant.knowledge.embedder import Embedder
 from assistant.knowledge.retrieve import Found, Retriever
 from assistant.knowledge.store import Index, Store, StoreError
-from assistant.routing.classifier import Scores
+from assistant.routing.classifier import Embedded
 
 log = logging.getLogger(__name__)
 LIVE, PREVIOUS, BUILDING = "live", "previous", "building"
@@ -111,12 +111,12 @@ class DocumentBase:
         self._live, self._retired = None, []
         await self.store.close()
 
-    async def search(self, turn: Turn, scores: Scores | None = None) -> Found:
+    async def search(self, turn: Turn, embedded: Embedded | None = None) -> Found:
         """The passages for a turn, from what is live as it begins."""
         bundle = self.live
         bundle.searching += 1
         try:
-            return await bundle.retriever.search(turn, scores)
+            return await bundle.retriever.search(turn, embedded)
         finally:
             bundle.searching -= 1
             if not bundle.searching and bundle in self._retired:

@@ -23,7 +23,7 @@ from assistant.knowledge.evidence import NOTHING, Evidence, EvidenceModel, Signa
 from assistant.knowledge.passages import Joined, folded, joined, neighbours, varied
 from assistant.knowledge.store import Hit, HybridQuery, Index
 from assistant.knowledge.store.bm25 import held
-from assistant.routing.classifier import Scores
+from assistant.routing.classifier import Embedded
 
 log = logging.getLogger(__name__)
 USER_WEIGHT = 0.27
@@ -70,7 +70,7 @@ class Found:
 class Searcher(Protocol):
     """Finds passages for turns, whatever stands behind it."""
 
-    async def search(self, turn: Turn, scores: Scores | None = None) -> Found:
+    async def search(self, turn: Turn, embedded: Embedded | None = None) -> Found:
         """The passages for a turn. Raises StoreError and EmbedderError."""
 
 
@@ -97,11 +97,11 @@ class Retriever:
         self._rewriter = rewriter
         self._evidence = EvidenceModel()
 
-    async def search(self, turn: Turn, scores: Scores | None = None) -> Found:
+    async def search(self, turn: Turn, embedded: Embedded | None = None) -> Found:
         """The passages for a turn. The router's vector of the turn is used where the same embedder made it."""
         if not turn.collections:
             return Found(turn.text)
-        query, terms, vectors = await self._query(turn, scores)
+        query, terms, vectors = await self._query(turn, embedded)
         hits, alone = await asyncio.gather(self.candidates(turn, terms, vectors), self._alone(turn, vectors))
         fresh = freshness.asks_for_present(turn.text)
         evidence = self._evidence(signals(turn.text, turn.history, terms, vectors, hits, alone))
@@ -147,14 +147,14 @@ class Retriever:
         )
         return weighed(hits, terms)[: self._candidates]
 
-    async def _query(self, turn: Turn, scores: Scores | None) -> tuple[str, list[tuple[str, float]], Vectors]:
+    async def _query(self, turn: Turn, embedded: Embedded | None) -> tuple[str, list[tuple[str, float]], Vectors]:
         """What is searched: in words, as weighted texts, and their vectors, one a text."""
         rewritten = await self._rewriter.rewrite(turn) if self._rewriter is not None and turn.history else None
         if rewritten is not None:
             return rewritten, [(rewritten, 1.0)], await self._embedder.embed([rewritten])
         terms = mix(turn.text, turn.history, self._history_turns)
         query = turn.text if len(terms) == 1 else f"{turn.text} ⟵ {terms[1][0][:80]}"
-        own = scores.vector if scores is not None and scores.embedder == self._embedder.name else None
+        own = embedded.vector if embedded is not None and embedded.embedder == self._embedder.name else None
         if own is None:
             return query, terms, await self._embedder.embed([text for text, _ in terms])
         rest = await self._embedder.embed([text for text, _ in terms[1:]])

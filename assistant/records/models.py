@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, DateTime, ForeignKey, Index, Integer, String, Text, UniqueConstraint
+from sqlalchemy import JSON, Boolean, DateTime, ForeignKey, Index, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -34,15 +34,21 @@ class ConversationRow(Base):
 
 class TurnRow(Base):
     """A turn with everything that it yielded. ``status`` is running, finished, stopped or failed; a turn that was
-    running when the process died is found as running and counts as stopped."""
+    running when the process died is found as running and counts as stopped.
+
+    A turn that is run again gets another row at the same ``position`` with the next ``version`` (from 0); the newest
+    one counts. ``collection`` is the one that the person asked to search, None for all.
+    """
 
     __tablename__ = "turns"
-    __table_args__ = (UniqueConstraint("conversation_id", "position"),)
+    __table_args__ = (UniqueConstraint("conversation_id", "position", "version"),)
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
     conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"))
     position: Mapped[int] = mapped_column(Integer)
+    version: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
     text: Mapped[str] = mapped_column(Text)
+    collection: Mapped[str | None] = mapped_column(String(64))
     answer: Mapped[str] = mapped_column(Text, default="")
     status: Mapped[str] = mapped_column(String(16), default="running")
     routed: Mapped[dict[str, Any] | None] = mapped_column(JSON)
@@ -50,6 +56,31 @@ class TurnRow(Base):
     checked: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     ended: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)
+
+
+class CorrectionRow(Base):
+    """What a person said of the route of a turn: one a position, with the conversation before it as it was.
+
+    ``turn`` is the version that was corrected and ``decision`` the one that it had. It is no foreign key: SQLite
+    alters a table by dropping it, and what was said of the turns must outlive that.
+    """
+
+    __tablename__ = "corrections"
+    __table_args__ = (UniqueConstraint("conversation_id", "position"),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"))
+    position: Mapped[int] = mapped_column(Integer)
+    turn: Mapped[str] = mapped_column(String(36))
+    verdict: Mapped[str] = mapped_column(String(16))
+    person: Mapped[str] = mapped_column(String(255))
+    surface: Mapped[str] = mapped_column(String(64))
+    text: Mapped[str] = mapped_column(Text)
+    history: Mapped[list[dict[str, str]]] = mapped_column(JSON)
+    information: Mapped[bool] = mapped_column(Boolean)
+    voice: Mapped[bool | None] = mapped_column(Boolean)
+    decision: Mapped[dict[str, Any]] = mapped_column(JSON)
+    made_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)
 
 
 class SourceRow(Base):

@@ -11,16 +11,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, event, func, select, update
+from sqlalchemy import Connection, Select, event, exists, func, select, update
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, InvalidRequestError, NoSuchModuleError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import aliased
 
 from assistant.records.models import ConversationRow, TurnRow, now
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 TITLE_CHARACTERS = 80
-TRIES = 8
 
 
 class RecordsError(Exception):
@@ -29,9 +29,17 @@ class RecordsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class StoredTurn:
-    """A turn as recorded; the event fields are as encoded for the wire, None where the event did not come."""
+    """A turn as recorded; the event fields are as encoded for the wire, None where the event did not come.
+
+    ``position`` is its place in its conversation; ``version`` counts how often it was run there, from 0.
+    ``collection`` is the one that it was to search, None for all.
+    """
 
     id: str
+    conversation: str
+    position: int
+    version: int
+    collection: str | None
     text: str
     answer: str
     status: str
@@ -116,52 +124,100 @@ class Repository:
             return (await session.execute(query)).scalar_one_or_none()
 
     async def turns(self, conversation: str) -> list[StoredTurn]:
-        """The turns of a conversation, oldest first."""
+        """The turns of a conversation, oldest first, each in its newest version."""
+        newer = aliased(TurnRow)
+        superseded = exists().where(
+            newer.conversation_id == TurnRow.conversation_id,
+            newer.position == TurnRow.position,
+            newer.version > TurnRow.version,
+        )
+        query = select(TurnRow).where(TurnRow.conversation_id == conversation, ~superseded)
+        return await self._stored(query.order_by(TurnRow.position))
+
+    async def versions(self, conversation: str, position: int) -> list[StoredTurn]:
+        """Every version of the turn at a position, the first one first; the last one is what ``turns`` gives."""
+        query = select(TurnRow).where(TurnRow.conversation_id == conversation, TurnRow.position == position)
+        return await self._stored(query.order_by(TurnRow.version))
+
+    async def turn(self, turn: str, person: str) -> StoredTurn | None:
+        """One version of a turn, None unless it exists in a conversation of this person."""
+        query = select(TurnRow).join(ConversationRow, ConversationRow.id == TurnRow.conversation_id)
+        return next(iter(await self._stored(query.where(TurnRow.id == turn, ConversationRow.person == person))), None)
+
+    async def _stored(self, query: Select[Any]) -> list[StoredTurn]:
         async with self.session() as session:
-            query = select(TurnRow).where(TurnRow.conversation_id == conversation).order_by(TurnRow.position)
-            rows = (await session.execute(query)).scalars().all()
-        return [
-            StoredTurn(
-                row.id,
-                row.text,
-                row.answer,
-                row.status,
-                row.routed,
-                row.retrieved,
-                row.checked,
-                row.ended,
-                row.created_at,
-            )
-            for row in rows
-        ]
+            return [_turn(row) for row in (await session.execute(query)).scalars()]
 
-    async def start_turn(self, conversation: str, text: str) -> str:
+    async def start_turn(self, conversation: str, text: str, collection: str | None = None) -> str:
         """Record what was said before anything answers it; returns the turn's id."""
-        turn = str(uuid.uuid4())
-        for tries_left in reversed(range(TRIES)):
-            try:
-                async with self._placing, self.session() as session:
-                    await self._insert(session, turn, conversation, text)
-                break
-            except IntegrityError:
-                # Another process gave the same place to a turn of this conversation: take the next one.
-                if not tries_left:
-                    raise
-        return turn
+        turn = TurnRow(id=str(uuid.uuid4()), conversation_id=conversation, text=text, collection=collection)
+        # The conversation is written first, which holds it.
+        touched = update(ConversationRow).where(ConversationRow.id == conversation).values(updated_at=now())
+        async with self._placing, self.session() as session:
+            await session.execute(touched)
+            last = await _last_position(session, conversation)
+            turn.position = 0 if last is None else last + 1
+            session.add(turn)
+        return turn.id
 
-    async def _insert(self, session: AsyncSession, turn: str, conversation: str, text: str) -> None:
-        last = select(func.coalesce(func.max(TurnRow.position), -1)).where(TurnRow.conversation_id == conversation)
-        position = (await session.execute(last)).scalar_one() + 1
-        session.add(TurnRow(id=turn, conversation_id=conversation, position=position, text=text))
-        await session.flush()
-        touched = update(ConversationRow).where(ConversationRow.id == conversation)
-        await session.execute(touched.values(updated_at=now()))
+    async def start_version(self, turn: StoredTurn) -> str | None:
+        """Record that a turn is run again in its place; returns the new version's id. None, and nothing is recorded,
+        where it is not the last turn of its conversation (any more)."""
+        again = TurnRow(
+            id=str(uuid.uuid4()),
+            conversation_id=turn.conversation,
+            position=turn.position,
+            text=turn.text,
+            collection=turn.collection,
+        )
+        touched = update(ConversationRow).where(ConversationRow.id == turn.conversation).values(updated_at=now())
+        async with self._placing, self.session() as session:
+            await hold(session, turn.conversation)
+            if await _last_position(session, turn.conversation) != turn.position:
+                return None
+            newest = select(func.max(TurnRow.version)).where(
+                TurnRow.conversation_id == turn.conversation, TurnRow.position == turn.position
+            )
+            again.version = (await session.execute(newest)).scalar_one() + 1
+            session.add(again)
+            await session.execute(touched)
+        return again.id
 
     async def end_turn(self, turn: str, *, answer: str, status: str, events: Mapping[str, Any]) -> None:
         """Record how a turn ended; ``events`` maps routed, retrieved, checked and ended to encoded events."""
         async with self.session() as session:
             values = {"answer": answer, "status": status, **events}
             await session.execute(update(TurnRow).where(TurnRow.id == turn).values(**values))
+
+
+async def hold(session: AsyncSession, conversation: str) -> bool:
+    """Have whoever else holds this conversation, in any process, wait until the session ends; whether it exists."""
+    query = update(ConversationRow).where(ConversationRow.id == conversation)
+    held = await session.execute(query.values(updated_at=ConversationRow.updated_at).returning(ConversationRow.id))
+    return held.first() is not None
+
+
+async def _last_position(session: AsyncSession, conversation: str) -> int | None:
+    query = select(func.max(TurnRow.position)).where(TurnRow.conversation_id == conversation)
+    return (await session.execute(query)).scalar_one()
+
+
+def _turn(row: TurnRow) -> StoredTurn:
+    return StoredTurn(
+        id=row.id,
+        conversation=row.conversation_id,
+        position=row.position,
+        version=row.version,
+        collection=row.collection,
+        text=row.text,
+        answer=row.answer,
+        status=row.status,
+        routed=row.routed,
+        retrieved=row.retrieved,
+        checked=row.checked,
+        ended=row.ended,
+        created_at=row.created_at,
+    )
 
 
 def migrate(connection: Connection) -> None:

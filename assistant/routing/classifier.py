@@ -1,15 +1,14 @@
-"""P(information) and P(voice) of a turn: logistic regression over frozen vectors and cues, in numpy.
+"""P(information) and P(voice) of a turn, read together with its conversation.
 
-``train.py`` fits it; the weights and their card lie in ``weights/``. Another classifier only has to be a
-``Classifier``.
+The fine-tuned encoder reads (turn, conversation), the embedder the turn alone, and cues say what is plain to see; heads
+weigh all three. The embedder's vector is that of the search, so a turn is embedded once.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -18,68 +17,78 @@ from numpy.typing import NDArray
 from assistant.conversation.turn import Message
 from assistant.knowledge.embedder import Embedder, Vectors
 from assistant.routing import features
+from assistant.routing.encoder import DIMENSION, TurnEncoder
+from assistant.routing.heads import ASK, INFORMATION, VOICE, Heads, HeadsError
 
-WEIGHTS = Path(__file__).parent / "weights"
 CUE_SCALE = 0.5
-"""The cues are halved, so that the penalty of the fit leaves them room beside 1,152 vector entries."""
+"""The cues are halved, so that a penalty on the weights leaves them room beside the vectors' entries."""
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """The turn's own vector and the name of the embedder that made it, so that nothing is embedded twice."""
+
+    vector: Vectors
+    embedder: str
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Two calibrated probabilities, and the names of the cues that spoke loudest for looking up and against it.
-
-    ``vector`` is the turn's own vector and ``embedder`` the name of what made it, so that nothing is embedded twice.
-    """
+    """Calibrated probabilities and what is plain to see in the turn: the names of the cues in it, with the words that
+    show each. ``ask`` is the probability that the turn is too vague to go on, 0 where no head says so."""
 
     information: float
     voice: float
-    speaks_for: tuple[str, ...]
-    speaks_against: tuple[str, ...]
-    vector: Vectors
-    embedder: str
+    cues: Mapping[str, str] = field(default_factory=dict)
+    ask: float = 0.0
 
 
 class Classifier(Protocol):
     """``version`` goes out with every decision."""
 
-    version: str
+    @property
+    def version(self) -> str:
+        """Names the weights."""
 
-    async def scores(self, turn: str, history: Sequence[Message]) -> Scores:
-        """Reads the turn with its conversation."""
+    async def embed(self, turn: str) -> Embedded:
+        """The turn's own vector. Raises EmbedderError."""
 
-
-def inputs(vectors: Vectors, cues: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The row that the regression reads, [3 * 384 + cues], from the vectors of ``features.texts``. Without a
-    conversation there is one vector: it stands for the whole, and the previous answer is zero."""
-    turn, previous, both = vectors if len(vectors) == 3 else (vectors[0], np.zeros_like(vectors[0]), vectors[0])
-    return np.concatenate([turn, previous, both, cues * CUE_SCALE]).astype(np.float32)
+    async def scores(self, turn: str, history: Sequence[Message], embedded: Embedded | None = None) -> Scores:
+        """Reads the turn with its conversation; ``embedded`` is what ``embed`` gave. Raises EmbedderError."""
 
 
-class LinearClassifier:
-    """The shipped first version."""
+def inputs(encoded: Vectors, vector: Vectors, cues: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The row that the heads read, [768 + 384 + cues]."""
+    return np.concatenate([encoded, vector, cues * CUE_SCALE]).astype(np.float32)
 
-    def __init__(self, embedder: Embedder, folder: Path = WEIGHTS) -> None:
-        card = json.loads((folder / "linear.json").read_text(encoding="utf-8"))
-        if tuple(card["cues"]) != features.NAMES:
-            raise ValueError(f"{folder} was fitted to other cues: run `python -m assistant.routing.train`")
-        self.version: str = card["version"]
+
+class LearnedClassifier:
+    """An encoder and heads of one dimension. Raises HeadsError for heads that were fitted to something else."""
+
+    def __init__(self, embedder: Embedder, encoder: TurnEncoder, heads: Heads) -> None:
+        expected = DIMENSION + embedder.dimension + len(features.NAMES)
+        if heads.dimension != expected:
+            raise HeadsError(
+                f"router version {heads.version} reads {heads.dimension} values a turn, and this program gives "
+                f"{expected}: it was made by another release. Run `assistant router retrain`, or use the shipped one"
+            )
         self._embedder = embedder
-        with np.load(folder / "linear.npz") as stored:
-            self._weights: NDArray[np.float32] = stored["weights"]
-            self._bias: NDArray[np.float32] = stored["bias"]
+        self._encoder = encoder
+        self._heads = heads
 
-    async def scores(self, turn: str, history: Sequence[Message]) -> Scores:
-        vectors = await self._embedder.embed(features.texts(turn, history))
-        found = features.cues(turn, history)
-        row = inputs(vectors, found)
-        information, voice = 1.0 / (1.0 + np.exp(-(self._weights @ row + self._bias)))
-        push = self._weights[0, -len(found) :] * found * CUE_SCALE
-        ranked = [(float(push[index]), features.NAMES[index]) for index in np.argsort(-np.abs(push))]
-        return Scores(
-            information=float(information),
-            voice=float(voice),
-            speaks_for=tuple(name for value, name in ranked if value > 0.05)[:3],
-            speaks_against=tuple(name for value, name in ranked if value < -0.05)[:3],
-            vector=vectors[0],
-            embedder=self._embedder.name,
-        )
+    @property
+    def version(self) -> str:
+        return self._heads.version
+
+    async def embed(self, turn: str) -> Embedded:
+        return Embedded((await self._embedder.embed([turn]))[0], self._embedder.name)
+
+    async def scores(self, turn: str, history: Sequence[Message], embedded: Embedded | None = None) -> Scores:
+        encoding = asyncio.to_thread(self._encoder.encode, turn, history)
+        if embedded is None:
+            embedded, encoded = await asyncio.gather(self.embed(turn), encoding)
+        else:
+            encoded = await encoding
+        row = inputs(encoded, embedded.vector, features.cues(turn, history)).astype(np.float64)
+        found = {name: float(head.probabilities(row)) for name, head in self._heads.heads.items()}
+        return Scores(found[INFORMATION], found[VOICE], features.shown(turn, history), found.get(ASK, 0.0))

@@ -17,6 +17,7 @@ from assistant.conversation.turn import Message
 PREVIOUS_CHARACTERS = 400
 TURN_CHARACTERS = 1500
 READ_MESSAGES = 12
+SHOWN_WORDS = 4
 
 
 def _pattern(*alternatives: str) -> re.Pattern[str]:
@@ -120,6 +121,25 @@ def texts(turn: str, history: Sequence[Message]) -> tuple[str, ...]:
     previous = previous_answer(history)[-PREVIOUS_CHARACTERS:]
     asked = next((message.content for message in reversed(history) if message.role == "user"), "")
     return said, previous or "-", f"{asked[-160:]} | {previous[-240:]} | {said}"
+
+
+def shown(turn: str, history: Sequence[Message]) -> dict[str, str]:
+    """The cues that are in a turn, and for each the words that show it ("how many days" for a question), which come
+    from the previous answer for those of it."""
+    previous = previous_answer(history[-READ_MESSAGES:])
+    found = {name: match for name, pattern in CUES.items() if (match := pattern.search(turn))}
+    found |= {
+        f"previous_{name}": match
+        for name, pattern in PREVIOUS_CUES.items()
+        if previous and (match := pattern.search(previous))
+    }
+    return {name: _words_from(match) for name, match in found.items()}
+
+
+def _words_from(match: re.Match[str]) -> str:
+    """The words of a match and those that follow it, up to ``SHOWN_WORDS`` or the end of the sentence."""
+    rest = re.split(r"[.?!\n]", match.string[match.start() :].strip(" \t\n,;:-"), maxsplit=1)[0]
+    return " ".join(rest.split()[:SHOWN_WORDS])
 
 
 def cues(turn: str, history: Sequence[Message]) -> NDArray[np.float32]:

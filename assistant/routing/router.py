@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from assistant.conversation.routes import ROUTES
 from assistant.conversation.turn import RouteName, Turn
-from assistant.routing.classifier import Classifier, Scores
+from assistant.routing.classifier import Classifier, Embedded, Scores
+
+if TYPE_CHECKING:
+    from assistant.knowledge.retrieve import Found
 
 VoicePolicy = Literal["always", "on_request", "never"]
 UNSURE = 0.25
@@ -16,34 +19,31 @@ UNSURE = 0.25
 CLOSE, FAR = 0.55, 0.25
 """Cosine of the best passage from which it counts as a close match, and below which nothing is near."""
 
-_SAYS = {
-    "asks_first": "opens with a question word",
-    "asks": "asks for something",
-    "asks_foreign": "asks for something",
-    "follow_up": "follows up on what was said",
-    "yes": "says yes",
-    "no": "says no",
-    "thanks": "says thanks",
-    "greets": "is a greeting",
-    "edits": "asks for work on a text",
-    "edits_given_text": "asks for work on the text that it brings",
-    "refers": "refers to what was said",
-    "drafts": "asks for a draft",
-    "audience": "names an audience",
+_FOR: Mapping[str, str] = {
     "doubts": "doubts a fact",
-    "about_assistant": "is about the assistant",
     "source": "asks for the source",
-    "pasted": "brings its own text",
-    "quoted": "quotes a text",
-    "arithmetic": "is a calculation",
+    "asks_first": "asks for a fact",
+    "drafts": "orders a text",
+    "follow_up": "follows up",
+    "asks_foreign": "asks for a fact",
+    "asks": "asks for a fact",
     "trouble": "reports a problem",
-    "chores": "is a chore that needs no documents",
-    "previous_offers_lookup": "answers an offer to look something up",
-    "previous_offers_edit": "answers an offer to rework a text",
-    "previous_offers_draft": "answers an offer to write a draft",
-    "previous_anything_else": "answers “anything else?”",
-    "previous_asks_back": "answers a question of the assistant",
+    "question_mark": "asks something",
 }
+_AGAINST: Mapping[str, str] = {
+    "edits_given_text": "works on the text that it brings",
+    "about_assistant": "is about the assistant",
+    "chores": "needs no documents",
+    "no": "declines",
+    "thanks": "says thanks",
+    "edits": "works on a text",
+    "quoted": "brings its own text",
+    "pasted": "brings its own text",
+    "arithmetic": "is a calculation",
+    "greets": "is a greeting",
+    "refers": "is about what was said",
+}
+"""What a cue says for looking up and against it, the plainest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +76,30 @@ class Decision:
     version: str
 
 
+class Opinion(Protocol):
+    """Another judge of whether to look up."""
+
+    async def looks_up(self, turn: Turn) -> bool | None:
+        """Whether to look the turn up, None where it cannot say."""
+
+
 class Router:
     """Decides from scores, costs and policy. Ties go to looking up. ``voice_model`` says whether there is one; where
-    it is missing, the reasons say who answers."""
+    it is missing, the reasons say who answers. ``ask_threshold`` is the P(too vague) from which it is asked back what
+    is meant, None where that route is off."""
 
     def __init__(
-        self, classifier: Classifier, costs: Costs, voice_threshold: float = 0.5, *, voice_model: bool = True
+        self,
+        classifier: Classifier,
+        costs: Costs,
+        voice_threshold: float = 0.5,
+        *,
+        voice_model: bool = True,
+        ask_threshold: float | None = None,
+        opinion: Opinion | None = None,
     ) -> None:
+        self._opinion = opinion
+        self._ask_threshold = ask_threshold
         self._voice_model = voice_model
         self._classifier = classifier
         self._costs = costs
@@ -93,9 +110,34 @@ class Router:
         """Version of the classifier."""
         return self._classifier.version
 
-    async def scores(self, turn: Turn) -> Scores:
-        """What the classifier says, and the turn's vector."""
-        return await self._classifier.scores(turn.text, turn.history)
+    async def embed(self, turn: Turn) -> Embedded:
+        """The turn's own vector, which the search reads too. Raises EmbedderError."""
+        return await self._classifier.embed(turn.text)
+
+    async def scores(self, turn: Turn, embedded: Embedded | None = None) -> Scores:
+        """What the classifier says. Raises EmbedderError."""
+        return await self._classifier.scores(turn.text, turn.history, embedded)
+
+    async def route(self, turn: Turn, scores: Scores, policy: VoicePolicy, found: Found) -> Decision:
+        """``decide`` with what the search found, and the main model's opinion where the router is unsure and may ask
+        for it."""
+        opinion = None
+        if self._opinion is not None and turn.route is None and self._unsure(scores):
+            opinion = await self._opinion.looks_up(turn)
+        best = max(found.passages, key=lambda passage: passage.similarity, default=None)
+        return self.decide(
+            turn,
+            scores,
+            policy,
+            found.query,
+            found.similarity,
+            fresh=found.fresh,
+            closest=best.chunk.collection if best is not None else "",
+            opinion=opinion,
+        )
+
+    def _unsure(self, scores: Scores) -> bool:
+        return self._costs.threshold - UNSURE / 2 <= scores.information < self._costs.threshold + UNSURE
 
     def decide(
         self,
@@ -106,15 +148,23 @@ class Router:
         similarity: float | None,
         *,
         fresh: bool = False,
+        closest: str = "",
+        opinion: bool | None = None,
     ) -> Decision:
-        """The decision; ``similarity`` is the best passage's cosine, or None if there was nothing to search, ``fresh``
-        whether the turn asks for the present state, so that newer documents were put first."""
+        """The decision; ``similarity`` is the best passage's cosine, or None if there was nothing to search, and
+        ``closest`` the collection that holds it; ``fresh`` says whether the turn asks for the present state, so that
+        newer documents were put first; ``opinion`` is whether another judge would look up, None without one."""
         if turn.route is not None:
             route: RouteName = turn.route
             reasons = [f"you chose “{ROUTES[route].title}”"]
         else:
-            looks_up, reasons = self._looks_up(scores, similarity)
+            looks_up, reasons = self._looks_up(scores, similarity, closest)
+            if opinion is not None:
+                says = "has to be looked up" if opinion else "needs no look-up"
+                looks_up, reasons = opinion, [_spoken(scores, opinion), f"unsure, and the main model says it {says}"]
             route, more = self._with_voice(scores, policy) if looks_up else ("voice", [])
+            if looks_up and self._ask_threshold is not None and scores.ask >= self._ask_threshold:
+                route, more = "ask", [f"too vague to look up ({scores.ask:.2f}), so it is asked what is meant"]
             reasons += more
         if fresh and ROUTES[route].looks_up:
             reasons.append("asks for the present state, so newer documents lead")
@@ -144,34 +194,45 @@ class Router:
             version=self.version,
         )
 
-    def _looks_up(self, scores: Scores, similarity: float | None) -> tuple[bool, list[str]]:
+    def _looks_up(self, scores: Scores, similarity: float | None, closest: str) -> tuple[bool, list[str]]:
         threshold, score = self._costs.threshold, scores.information
         looks_up = score >= threshold
-        reasons = _spoken(scores.speaks_for) if looks_up else _spoken(scores.speaks_against)
-        reasons = reasons or ["seems to need a fact" if looks_up else "reads like conversation"]
         if similarity is None:
-            return looks_up, [*reasons, "there are no documents to search"]
-        near = f"closest passage {similarity:.2f}"
+            return looks_up, [_spoken(scores, looks_up)]
+        where = closest or "the documents"
+        near = f"{similarity:.2f}"
         if looks_up and score < threshold + UNSURE and similarity < FAR:
-            return False, [*_spoken(scores.speaks_against), f"nothing in the documents comes near ({near})"]
+            return False, [_spoken(scores, False), f"unsure, but nothing in the documents comes near ({near})"]
         if not looks_up and score >= threshold - UNSURE / 2 and similarity >= CLOSE:
-            return True, [*_spoken(scores.speaks_for), f"unsure, but the documents have a close match ({near})"]
+            return True, [_spoken(scores, True), f"unsure, but {where} has a close match ({near})"]
         if looks_up:
-            close = similarity >= CLOSE
-            reasons.append(f"the documents have a close match ({near})" if close else f"worth a look ({near})")
-        else:
-            reasons.append("nothing has to be looked up for it")
-        return looks_up, reasons
+            found = f"{where} has a close match ({near})" if similarity >= CLOSE else f"worth a look ({near})"
+            return True, [_spoken(scores, True), found]
+        return False, [_spoken(scores, False), "nothing has to be looked up for it"]
 
     def _with_voice(self, scores: Scores, policy: VoicePolicy) -> tuple[RouteName, list[str]]:
+        route: RouteName = "both" if self.in_voice(policy, scores.voice) else "retrieve"
         if policy == "always":
-            return "both", ["this surface always answers in our voice"]
+            return route, ["this surface always answers in our voice"]
         if policy == "never":
-            return "retrieve", []
-        if scores.voice >= self._voice_threshold:
-            return "both", [f"somebody else will read it ({scores.voice:.2f})"]
-        return "retrieve", ["the answer is for the person who asks"]
+            return route, []
+        return route, [
+            f"somebody else will read it ({scores.voice:.2f})" if route == "both" else "nobody else will read it"
+        ]
+
+    def in_voice(self, policy: VoicePolicy, voice: float) -> bool:
+        """Whether a turn that is looked up is answered in voice, by P(voice) and the surface's policy."""
+        return policy == "always" or (policy == "on_request" and voice >= self._voice_threshold)
 
 
-def _spoken(cues: Sequence[str]) -> list[str]:
-    return [_SAYS[name] for name in cues if name in _SAYS][:1]
+def _spoken(scores: Scores, looks_up: bool) -> str:
+    """The plainest cue for the decision, in words, with those of the turn that show it."""
+    cues = scores.cues
+    if looks_up and "yes" in cues and "previous_offers_lookup" in cues:
+        return "accepts the offer to look it up"
+    if not looks_up and "yes" in cues and ("previous_offers_edit" in cues or "previous_anything_else" in cues):
+        return "answers an offer that needs no look-up"
+    for cue, says in (_FOR if looks_up else _AGAINST).items():
+        if cue in cues:
+            return f"{says}: “{cues[cue]}”" if cues[cue] else says
+    return "seems to need a fact" if looks_up else "reads like conversation"

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from assistant.conversation.rewrite import LONGEST, MESSAGE_CHARACTERS, MESSAGES, ModelRewriter
+from assistant.conversation.brief import MESSAGE_CHARACTERS, MESSAGES
+from assistant.conversation.rewrite import LONGEST, ModelRewriter
 from assistant.knowledge.retrieve import Found, Retriever
 from connectors import ChatModel, ChatRequest, Delta, errors
 from connectors.scripted import ScriptedModel, Step

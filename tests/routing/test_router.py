@@ -3,15 +3,15 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from assistant.conversation.turn import Message, Turn
 from assistant.knowledge.embedder import FastEmbedder
-from assistant.routing import features
-from assistant.routing.classifier import LinearClassifier, Scores
+from assistant.routing.classifier import LearnedClassifier, Scores
+from assistant.routing.encoder import SHIPPED, TurnEncoder
+from assistant.routing.heads import load
 from assistant.routing.router import CLOSE, FAR, Costs, Router
 from tests.conftest import SHARED, needs_shared
 
@@ -24,8 +24,8 @@ class Fixed:
     version = "fixed"
 
 
-def scores(information: float, voice: float = 0.0) -> Scores:
-    return Scores(information, voice, ("asks",), ("thanks",), np.zeros(3, dtype=np.float32), "e")
+def scores(information: float, voice: float = 0.0, ask: float = 0.0) -> Scores:
+    return Scores(information, voice, {"asks": "how many days", "thanks": "thanks"}, ask)
 
 
 def decide(information: float, voice: float = 0.0, policy: str = "on_request", similarity: float | None = 0.4,
@@ -86,8 +86,8 @@ def test_there_are_always_reasons(information: float, voice: float, policy: str,
 
 
 @pytest.fixture(scope="module")
-def classifier(embedder: FastEmbedder) -> LinearClassifier:
-    return LinearClassifier(embedder)
+def classifier(embedder: FastEmbedder) -> LearnedClassifier:
+    return LearnedClassifier(embedder, TurnEncoder(), load(SHIPPED))
 
 
 PLAIN = [
@@ -111,21 +111,21 @@ PLAIN = [
 
 @pytest.mark.parametrize(("text", "history", "information"), PLAIN, ids=lambda value: str(value)[:40])
 async def test_turns_that_nobody_doubts(
-    classifier: LinearClassifier, text: str, history: tuple[Message, ...], information: bool
+    classifier: LearnedClassifier, text: str, history: tuple[Message, ...], information: bool
 ) -> None:
     found = await classifier.scores(text, history)
     assert (found.information >= Costs().threshold) == information
     assert 0 <= found.voice <= 1
 
 
-async def test_an_odd_turn_does_not_break_it(classifier: LinearClassifier) -> None:
+async def test_an_odd_turn_does_not_break_it(classifier: LearnedClassifier) -> None:
     for text in ("😀😀😀", "?", "x" * 20_000, "\u200b", "١٢٣", "a\n" * 500):
         assert 0 <= (await classifier.scores(text, ())).information <= 1
 
 
 def test_the_examples_are_well_formed_and_unique() -> None:
     rows = [json.loads(line) for file in EXAMPLES.glob("*.jsonl") for line in file.read_text().splitlines()]
-    assert len(rows) >= 1699 and len({row["id"] for row in rows}) == len(rows)
+    assert len(rows) >= 3000 and len({row["id"] for row in rows}) == len(rows)
     seen = {(row["turn"], json.dumps(row["history"])) for row in rows}
     assert len(seen) == len(rows)
     for row in rows:
@@ -135,14 +135,15 @@ def test_the_examples_are_well_formed_and_unique() -> None:
 def test_the_card_fits_the_weights_and_the_data() -> None:
     import hashlib
 
-    card = json.loads((EXAMPLES.parent / "weights" / "linear.json").read_text())
-    data = b"".join(file.read_bytes() for file in sorted(EXAMPLES.glob("*.jsonl")))
-    assert card["data_sha256"] == hashlib.sha256(data).hexdigest(), "run python -m assistant.routing.train"
-    assert tuple(card["cues"]) == features.NAMES
+    from assistant.routing.labelled import data_hash, read_all
+
+    card = json.loads((SHIPPED / "card.json").read_text())
+    assert card["examples_sha256"] == data_hash(read_all(sorted(EXAMPLES.glob("*.jsonl")))), "train again"
+    assert card["model_sha256"] == hashlib.sha256((SHIPPED / "model.onnx").read_bytes()).hexdigest()
 
 
 @needs_shared
-async def test_the_guide_is_routed_usefully(classifier: LinearClassifier) -> None:
+async def test_the_guide_is_routed_usefully(classifier: LearnedClassifier) -> None:
     """Sixty hard turns in the spirit of the set that is kept aside; none of them was trained on."""
     rows = [json.loads(line) for line in (SHARED / "eval" / "routing_guide.jsonl").read_text().splitlines()]
     right = missed = 0
@@ -151,5 +152,5 @@ async def test_the_guide_is_routed_usefully(classifier: LinearClassifier) -> Non
         score = (await classifier.scores(row["turn"], history)).information
         right += (score >= 0.5) == row["information"]
         missed += row["information"] and score < Costs().threshold
-    assert right >= 0.85 * len(rows)
-    assert missed <= 2
+    assert right >= 0.92 * len(rows)
+    assert missed <= 1

@@ -14,7 +14,7 @@ def file_message(path: str) -> dict[str, Any]:
     return {"path": path, "meta": {"_type": "gradio.FileData"}}
 
 
-@pytest.mark.parametrize("function", range(6))
+@pytest.mark.parametrize("function", range(9))
 @pytest.mark.parametrize("shape", ["plain", "message", "component"])
 def test_no_file_of_the_machine_can_be_asked_for(server: Serving, tmp_path: Path, function: int, shape: str) -> None:
     """Gradio copies files that a request names into a folder that it serves, unless it is kept from it."""

@@ -35,12 +35,7 @@
   }, true);
 
   const unnamed = { ".submit-button": "Send", ".stop-button": "Stop" };
-  const speaker = { bot: "Answer", user: "You" };
   const name = (root) => {
-    root.querySelectorAll?.("#chat [data-testid=bot], #chat [data-testid=user]").forEach((message) => {
-      message.setAttribute("aria-label", speaker[message.dataset.testid]);
-      message.setAttribute("role", "group");
-    });
     document.querySelector("#box textarea")?.setAttribute("aria-label", "Your message");
     document.querySelector("#box textarea")?.setAttribute("dir", "auto");
     Object.entries(unnamed).forEach(([kind, label]) => {
@@ -52,6 +47,108 @@
       link.setAttribute("aria-label", `Source ${link.textContent.replace(/\D/g, "")}`);
     });
   };
+
+  // Below each answer: whether it went the right way. What may be said, and what stands, comes with the answer, hidden
+  // in its route line; the buttons are made here, outside the answer, and speak to Python by a hidden text box.
+  const make = (tag, name, text) => Object.assign(document.createElement(tag), { className: name, textContent: text ?? "" });
+  const status = make("div", "said-aloud");
+  status.setAttribute("role", "status");
+  // Gradio loses what is sent in the moments in which the stream of what was sent before is closing: one message goes
+  // at a time, when the page has been still.
+  const STILL = 120;
+  const unsent = [];
+  let spoken = 0, changed = 0;
+  const send = () => {
+    const box = document.querySelector("#correction :is(textarea, input)");
+    if (performance.now() - changed < STILL) { setTimeout(send, STILL); return; }
+    if (!box || !unsent.length) return;
+    box.value = `${unsent.shift()} ${spoken += 1}`;
+    box.dispatchEvent(new Event("input", { bubbles: true }));
+    box.dispatchEvent(new KeyboardEvent("keypress", { key: "Enter", bubbles: true }));
+    changed = performance.now() + 3 * STILL;
+  };
+  const tell = (turn, verdict) => {
+    unsent.push(`${turn} ${verdict}`);
+    setTimeout(send, STILL);
+  };
+  const button = (name, text, act) => {
+    const made = make("button", name, text);
+    made.type = "button";
+    made.addEventListener("click", act);
+    return made;
+  };
+  const answerOf = (bar) => bar.parentElement.previousElementSibling?.querySelector("[data-testid=bot]");
+  const choose = (bar, turn, verdict) => {
+    const answer = answerOf(bar);
+    // The last answer is made again at once: its buttons go, so focus waits on the answer.
+    const last = answer && [...document.querySelectorAll("#chat [data-testid=bot]")].at(-1) === answer;
+    (last ? answer : bar.querySelector(".wrong-way")).focus({ preventScroll: true });
+    if (last) status.textContent = "Answering again.";
+    tell(turn, verdict);
+  };
+  const choices = (bar, turn, offered, question) => {
+    const list = make("div", "choices");
+    const toggle = button("wrong-way", question, () => open(list.hidden));
+    const open = (on) => {
+      list.hidden = !on;
+      toggle.setAttribute("aria-expanded", String(on));
+      if (on) list.scrollIntoView({ block: "nearest" });
+    };
+    list.setAttribute("role", "group");
+    list.setAttribute("aria-label", "How it should have been answered");
+    list.id = `choices-${turn}`;
+    toggle.setAttribute("aria-controls", list.id);
+    offered.forEach((way) => list.append(button("choice", way.textContent, () => {
+      choose(bar, turn, way.classList[1].slice("way-".length));
+      open(false);
+    })));
+    list.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return;
+      open(false);
+      toggle.focus({ preventScroll: true });
+    });
+    open(false);
+    bar.append(toggle, list);
+  };
+  const fill = (bar, ways) => {
+    const turn = ways.classList[1].slice("turn-".length), stands = ways.querySelector(".stands");
+    bar.replaceChildren();
+    if (stands) bar.append(make("span", "stands", stands.textContent), button("undo", "Undo", () => tell(turn, "undo")));
+    const offered = [...ways.querySelectorAll(".way")];
+    if (offered.length) choices(bar, turn, offered, stands ? "Still wrong?" : "Wrong way?");
+  };
+  // Focus that a change would throw away goes to what has taken its place.
+  const settle = (row) => {
+    const ways = row.querySelector(".route .ways"), place = row.nextElementSibling, key = ways?.outerHTML ?? "";
+    if (!place?.matches(".message-buttons-left")) return;
+    let bar = place.querySelector(".correct");
+    if ((bar?.dataset.key ?? "") === key) return;
+    if (!bar) {
+      bar = make("div", "correct");
+      bar.setAttribute("aria-live", "off");
+      place.append(bar);
+    }
+    const held = bar.contains(document.activeElement), stood = bar.querySelector(".stands");
+    bar.dataset.key = key;
+    if (ways) fill(bar, ways); else bar.replaceChildren();
+    const stands = bar.querySelector(".stands");
+    if (held || (stands && document.activeElement === answerOf(bar))) {
+      status.textContent = stands?.textContent ?? (stood && ways ? "Taken back." : "");
+    }
+    if (held) (bar.querySelector(".undo, .wrong-way") ?? answerOf(bar)).focus({ preventScroll: true });
+  };
+  const speaker = { bot: "Answer", user: "You" };
+  const settleAll = () => {
+    document.querySelectorAll("#chat [data-testid=bot], #chat [data-testid=user]").forEach((message) => {
+      if (message.getAttribute("aria-label") !== speaker[message.dataset.testid]) {
+        message.setAttribute("aria-label", speaker[message.dataset.testid]);
+        message.setAttribute("role", "group");
+        message.tabIndex = -1;
+      }
+    });
+    document.querySelectorAll("#chat .bot-row").forEach(settle);
+  };
+
   // The conversation follows its end while its reader is there, but never past the question: an answer is read from
   // its beginning.
   let following = true;
@@ -69,12 +166,20 @@
     if (!log || !(following || asked)) return;
     const question = [...log.querySelectorAll(".user-row")].at(-1);
     const top = question ? log.scrollTop + question.getBoundingClientRect().top - log.getBoundingClientRect().top - 12 : 0;
-    log.scrollTop = Math.min(log.scrollHeight - log.clientHeight, question ? top : Infinity);
+    const to = Math.min(log.scrollHeight - log.clientHeight, question ? top : Infinity);
+    if (asked || to > log.scrollTop) log.scrollTop = to;
     if (asked) following = true;
   };
 
   document.addEventListener("DOMContentLoaded", () => {
     name(document);
+    document.body.append(status);
+    let due = 0;
+    new MutationObserver(() => {
+      changed = Math.max(changed, performance.now());
+      due ||= requestAnimationFrame(() => { due = 0; settleAll(); });
+    })
+      .observe(document.body, { childList: true, subtree: true, characterData: true });
     new MutationObserver(follow).observe(document.body, { childList: true, subtree: true, characterData: true });
     new MutationObserver((changes) => changes.forEach((change) => change.addedNodes.forEach((node) => name(node))))
       .observe(document.body, { childList: true, subtree: true });

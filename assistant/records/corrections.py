@@ -1,0 +1,124 @@
+"""What people said of the route of turns, kept as turns that the router can learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import delete, select
+
+from assistant.conversation.turn import Message
+from assistant.records.models import CorrectionRow
+from assistant.records.repository import RecordsError, Repository, hold
+from assistant.routing.labelled import LabelledTurn
+
+KIND = "correction"
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """One turn with what it should have been. ``turn`` is the id of the version that was corrected, ``decision`` its
+    decision (the fields of the ``routed`` event but the ids); ``history`` ends before the turn."""
+
+    turn: str
+    conversation: str
+    position: int
+    verdict: str
+    person: str
+    surface: str
+    text: str
+    history: tuple[Message, ...]
+    information: bool
+    voice: bool | None
+    decision: Mapping[str, Any]
+    made_at: datetime
+
+    def labelled(self) -> LabelledTurn:
+        """As the router learns from it."""
+        return LabelledTurn(
+            turn=self.text,
+            history=self.history,
+            information=self.information,
+            voice=self.voice,
+            kind=KIND,
+            domain=self.surface,
+            conversation=self.conversation,
+            id=self.turn,
+        )
+
+
+class Corrections:
+    """Reads and writes them in the records database, which must be open. All methods raise RecordsError."""
+
+    def __init__(self, repository: Repository) -> None:
+        self._records = repository
+
+    async def note(self, correction: Correction) -> None:
+        """Keep it in place of what was said of the same turn before."""
+        async with self._records.session() as session:
+            if not await hold(session, correction.conversation):
+                raise RecordsError("the correction cannot be kept: its conversation was deleted meanwhile")
+            await session.execute(_of(correction.conversation, correction.position))
+            session.add(_row(correction))
+
+    async def take_back(self, conversation: str, position: int) -> bool:
+        """Forget what was said of a turn; whether there was anything."""
+        async with self._records.session() as session:
+            gone = await session.execute(_of(conversation, position).returning(CorrectionRow.id))
+            return gone.first() is not None
+
+    async def listed(self, conversation: str | None = None) -> list[Correction]:
+        """Those of all conversations or of one, the earliest first."""
+        query = select(CorrectionRow).order_by(CorrectionRow.made_at, CorrectionRow.id)
+        if conversation is not None:
+            query = query.where(CorrectionRow.conversation_id == conversation)
+        async with self._records.session() as session:
+            return [_correction(row) for row in (await session.execute(query)).scalars()]
+
+
+async def labelled(records: Repository) -> list[LabelledTurn]:
+    """Every correction as a labelled turn, for retraining. Raises RecordsError."""
+    return [each.labelled() for each in await Corrections(records).listed()]
+
+
+def _of(conversation: str, position: int) -> Any:
+    return delete(CorrectionRow).where(
+        CorrectionRow.conversation_id == conversation, CorrectionRow.position == position
+    )
+
+
+def _row(correction: Correction) -> CorrectionRow:
+    return CorrectionRow(
+        conversation_id=correction.conversation,
+        position=correction.position,
+        turn=correction.turn,
+        verdict=correction.verdict,
+        person=correction.person,
+        surface=correction.surface,
+        text=correction.text,
+        history=[{"role": each.role, "content": each.content} for each in correction.history],
+        information=correction.information,
+        voice=correction.voice,
+        decision=dict(correction.decision),
+        made_at=correction.made_at,
+    )
+
+
+def _correction(row: CorrectionRow) -> Correction:
+    made_at = row.made_at.replace(tzinfo=UTC) if row.made_at.tzinfo is None else row.made_at
+    return Correction(
+        turn=row.turn,
+        conversation=row.conversation_id,
+        position=row.position,
+        verdict=row.verdict,
+        person=row.person,
+        surface=row.surface,
+        text=row.text,
+        history=tuple(Message(each["role"], each["content"]) for each in row.history),  # type: ignore[arg-type]
+        information=row.information,
+        voice=row.voice,
+        decision=row.decision,
+        made_at=made_at,
+    )

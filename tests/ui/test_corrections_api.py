@@ -1,0 +1,130 @@
+"""Corrections over a real socket."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from assistant.conversation.service import API_PERSON
+from assistant.routing.labelled import LabelledTurn
+from tests.serving import Serving
+from tests.ui.test_api import chat, machine
+from ui import api
+
+LONDON = "What is the hotel cap per night in London?"
+NOBODYS = "00000000-0000-0000-0000-000000000000"
+
+
+def correct(server: Serving, turn: str, verdict: str, **body: Any) -> httpx.Response:
+    address = f"{server.url}/api/turns/{turn}/correction"
+    return httpx.post(address, json={"verdict": verdict, **body}, timeout=60)
+
+
+def events(response: httpx.Response) -> list[dict[str, Any]]:
+    assert response.status_code == 200, response.text
+    assert response.headers["content-type"].startswith("text/event-stream")
+    frames = [frame.split("\n") for frame in response.text.strip().split("\n\n")]
+    found = [json.loads(data.removeprefix("data: ")) for _, data in frames]
+    assert [name.removeprefix("event: ") for name, _ in frames] == [event["type"] for event in found]
+    return found
+
+
+def listed(server: Serving, conversation: str) -> list[dict[str, Any]]:
+    found = httpx.get(f"{server.url}/api/corrections", headers=machine(server)).json()["corrections"]
+    return [each for each in found if each["conversation"] == conversation]
+
+
+def test_a_correction_streams_the_turn_as_it_is_run_again(server: Serving) -> None:
+    asked = chat(server, message=LONDON, route="voice")[0]
+    again = events(correct(server, asked["turn"], "look_up"))
+    assert [event["type"] for event in again[:2]] == ["routed", "retrieved"] and again[-1]["type"] == "finished"
+    assert "£165" in again[-1]["answer"]
+    assert again[0]["conversation"] == asked["conversation"] and again[0]["turn"] != asked["turn"]
+    assert again[0]["route"] == "retrieve" and again[0]["requested"] is True
+    follow = chat(server, message="and elsewhere in Europe?", conversation=asked["conversation"], route="retrieve")
+    assert "£150" in follow[-1]["answer"], "the conversation goes on from the new answer"
+
+
+def test_corrections_are_listed_as_labelled_turns(server: Serving) -> None:
+    first = chat(server, message=LONDON)
+    asked = chat(server, message="and in Paris?", conversation=first[0]["conversation"], route="voice")[0]
+    assert correct(server, asked["turn"], "in_voice", rerun=False).json() == {
+        "corrected": True,
+        "route": "voice",
+        "information": False,
+        "voice": None,
+        "refused": None,
+    }
+    assert correct(server, asked["turn"], "look_up", rerun=False).json()["route"] == "retrieve"
+    (kept,) = listed(server, asked["conversation"])
+    assert kept.keys() == LabelledTurn("", (), True).to_json().keys() | {
+        "verdict",
+        "route",
+        "decision",
+        "person",
+        "made_at",
+    }
+    assert (kept["turn"], kept["information"], kept["voice"]) == ("and in Paris?", True, False)
+    assert (kept["kind"], kept["domain"], kept["id"]) == ("correction", "portal", asked["turn"])
+    assert [each["content"] for each in kept["history"]] == [LONDON, first[-1]["answer"]]
+    assert kept["decision"]["router_version"] == asked["router_version"] and kept["decision"]["route"] == "voice"
+    assert (kept["verdict"], kept["route"], kept["person"]) == ("look_up", "retrieve", "api")
+
+
+def test_a_correction_is_taken_back(server: Serving) -> None:
+    asked = chat(server, message=LONDON)[0]
+    correct(server, asked["turn"], "no_lookup", rerun=False)
+    address = f"{server.url}/api/turns/{asked['turn']}/correction"
+    assert [httpx.delete(address).json() for _ in range(2)] == [{"taken_back": True}, {"taken_back": False}]
+    assert listed(server, asked["conversation"]) == []
+
+
+def test_an_earlier_turn_is_corrected_and_not_run_again(server: Serving) -> None:
+    asked = chat(server, message=LONDON, route="voice")[0]
+    chat(server, message="and in Paris?", conversation=asked["conversation"])
+    found = correct(server, asked["turn"], "look_up").json()
+    assert found["corrected"] is True and found["refused"]["code"] == "not_last"
+    (kept,) = listed(server, asked["conversation"])
+    assert kept["history"] == []
+
+
+def test_nobody_corrects_the_turn_of_somebody_else(server: Serving) -> None:
+    import sqlite3
+
+    asked = chat(server, message=LONDON)[0]
+    with sqlite3.connect(server.folder / "data" / "records.db", timeout=20) as records:
+        records.execute("update conversations set person = 'ada' where id = ?", (asked["conversation"],))
+    answers = [correct(server, turn, "look_up") for turn in (asked["turn"], NOBODYS, "nothing", "%00", "%F0%9F%98%80")]
+    answers += [httpx.delete(f"{server.url}/api/turns/{asked['turn']}/correction")]
+    assert {(answer.status_code, answer.text) for answer in answers} == {(404, answers[0].text)}
+    assert answers[0].json()["error"]["code"] == "unknown_turn"
+    assert listed(server, asked["conversation"]) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ({"verdict": "sideways"}, 422, "unknown_verdict"),
+        ({"verdict": "plainly"}, 422, "nothing_to_look_up"),
+        ({"verdict": 7}, 422, "invalid_request"),
+        ({}, 422, "invalid_request"),
+        ({"verdict": "look_up", "groups": ["staff"]}, 401, "refused"),
+    ],
+)
+def test_what_cannot_be_said_is_refused_and_not_kept(
+    server: Serving, body: dict[str, Any], status: int, code: str
+) -> None:
+    asked = chat(server, message=LONDON, route="voice")[0]
+    response = httpx.post(f"{server.url}/api/turns/{asked['turn']}/correction", json=body)
+    assert (response.status_code, response.json()["error"]["code"]) == (status, code)
+    assert listed(server, asked["conversation"]) == []
+
+
+def test_the_list_needs_the_token_of_this_machine(server: Serving) -> None:
+    for headers in ({}, {"Authorization": "Bearer wrong"}):
+        assert httpx.get(f"{server.url}/api/corrections", headers=headers).status_code == 401
+
+
+def test_the_person_of_the_api_is_that_of_its_chat() -> None:
+    assert api.PERSON == API_PERSON
