@@ -76,7 +76,7 @@ def train(config: Path | None, files: list[Path], name: str | None, as_json: boo
         turns = [each for each in turns if (each.history, each.turn) not in apart]
         bench = Bench(versions, _embedder(), rule_of(settings))
         made = finetune.train(
-            turns, Path(work), finetune.Plan(), bench.embedder.dimension, lambda text: out.print(text, markup=False)
+            turns, Path(work), finetune.Plan(), bench.embedder, lambda text: out.print(text, markup=False)
         )
         card = {**made.card, "command": "assistant router train", "turns": {"all": len(turns), "own": len(own)}}
         version = versions.install(replace(made, card=card), "trained", encoder=Path(work), name=name)

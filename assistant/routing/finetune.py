@@ -22,19 +22,21 @@ import torch
 import torch.nn.functional as F
 from transformers import AutoModel, AutoTokenizer
 
+from assistant.knowledge.embedder import FastEmbedder
 from assistant.knowledge.models.export import TOKENIZER_FILES, sha256, source_folder
 from assistant.routing import features
 from assistant.routing.classifier import CUE_SCALE, inputs
 from assistant.routing.encoder import DIMENSION, MAX_TOKENS, MODEL_FILE, TurnEncoder, pair
-from assistant.routing.heads import INFORMATION, VOICE, Array, Head, Heads, calibrated, fit
-from assistant.routing.labelled import LabelledTurn, data_hash
+from assistant.routing.heads import ASK, INFORMATION, VOICE, Array, Head, Heads, calibrated, fit
+from assistant.routing.labelled import LabelledTurn, data_hash, read
 
+VAGUE = Path(__file__).parent / "vague.jsonl"
 HELD_APART = 0.1
 BATCH, BUCKETS = 32, 16
 AVERAGE = 0.995
 VOICE_SHARE = 0.5
 """Weight of the voice head's loss beside the information head's."""
-FOLDS, ASK_PENALTY = 5, 10.0
+FOLDS, ASK_PENALTY = 5, 3.0
 Say = Callable[[str], None]
 
 
@@ -213,15 +215,14 @@ class Trainer:
         return {name: Head(rows[n], float(bias[n])) for n, name in enumerate((INFORMATION, VOICE))}
 
 
-def rows(turns: Sequence[LabelledTurn], encoder: TurnEncoder, vector_dimension: int) -> Array:
-    """What the heads read of turns, [n, d], where the turn's own vector counts for nothing."""
-    none = np.zeros(vector_dimension, dtype=np.float32)
-    return np.stack(
-        [
-            inputs(encoder.encode(each.turn, each.history), none, features.cues(each.turn, each.history))
-            for each in turns
-        ]
-    ).astype(np.float64)
+def rows(turns: Sequence[LabelledTurn], encoder: TurnEncoder, embedder: FastEmbedder) -> Array:
+    """What the heads read of turns, [n, d]."""
+    vectors = embedder.embed_now([each.turn for each in turns])
+    found = [
+        inputs(encoder.encode(each.turn, each.history), vector, features.cues(each.turn, each.history))
+        for each, vector in zip(turns, vectors, strict=True)
+    ]
+    return np.stack(found).astype(np.float64)
 
 
 def ask_head(turns: Sequence[LabelledTurn], x: Array) -> tuple[Head, float]:
@@ -239,7 +240,7 @@ def ask_head(turns: Sequence[LabelledTurn], x: Array) -> tuple[Head, float]:
     return head, float(((scale.probabilities(z[:, None]) >= 0.5) == asked).mean())
 
 
-def train(turns: Sequence[LabelledTurn], target: Path, plan: Plan, vector_dimension: int, say: Say) -> Heads:
+def train(turns: Sequence[LabelledTurn], target: Path, plan: Plan, embedder: FastEmbedder, say: Say) -> Heads:
     """Train on turns, write encoder and heads into ``target`` and return the heads."""
     learned, apart = split(turns, plan.seed)
     say(f"training on {len(learned)} turns, {len(apart)} held apart to calibrate")
@@ -247,20 +248,23 @@ def train(turns: Sequence[LabelledTurn], target: Path, plan: Plan, vector_dimens
     trainer.train(learned)
     trainer.export(target)
     encoder = TurnEncoder(target, threads=plan.threads)
-    x = rows(apart, encoder, vector_dimension)
+    x = rows(apart, encoder, embedder)
     information = np.array([each.information for each in apart])
     voice = np.array([bool(each.voice) for each in apart])
-    raw = trainer.heads(vector_dimension)
+    raw = trainer.heads(embedder.dimension)
     heads = {
         INFORMATION: calibrated(raw[INFORMATION], x, information),
         VOICE: calibrated(raw[VOICE], x[information], voice[information]),
     }
+    vague = read(VAGUE)
+    heads[ASK], right = ask_head(vague, rows(vague, encoder, embedder))
     data = data_hash(turns)
     p = heads[INFORMATION].probabilities(x)
     card = {
         "kind": "fine-tuned all-MiniLM-L6-v2 over (turn, conversation), int8, with cues",
         "turns": len(turns),
         "data_sha256": data,
+        "vague": {"turns": len(vague), "data_sha256": data_hash(vague), "right, cross-validated": round(right, 4)},
         "plan": {"epochs": plan.epochs, "rate": plan.rate, "head_rate": plan.head_rate, "seed": plan.seed},
         "tools": {"torch": torch.__version__, "python": sys.version.split()[0]},
         "model_sha256": sha256(target / MODEL_FILE),

@@ -29,7 +29,7 @@ FOLDS = 4
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """What heads are fitted to: P(information) and P(voice) of turns, [n] each; the second NaN where it is not asked."""
+    """What heads are fitted to: P(information) and P(voice) of turns, [n] each; the second NaN where not asked."""
 
     information: Array
     voice: Array

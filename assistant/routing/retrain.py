@@ -1,8 +1,8 @@
 """New heads from what people said: corrections, or an organisation's own labelled turns. In numpy, in seconds.
 
 The encoder stays. Corrections are fitted from the heads before, together with the shipped turns as those see them; own
-turns with shipped ones that count little, since many own ones tell more of the organisation. Nothing that is judged on is trained on:
-`held_apart.jsonl`, and one conversation in five of what people said.
+turns with shipped ones that count little, since many own ones tell more of the organisation. Nothing that is judged on
+is trained on: `held_apart.jsonl`, and one conversation in five of what people said.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ HERE = Path(__file__).parent
 HELD_APART = HERE / "held_apart.jsonl"
 EXAMPLES = HERE / "examples"
 ONE_IN = 5
-CORRECTION_COUNTS, PENALTY = (10.0, 3.0, 1.0), 30.0
+CORRECTION_COUNTS, PENALTY = (10.0, 3.0, 1.0, 0.3), 30.0
 """As how many shipped turns a correction counts, tried until nothing speaks against it; and how strongly the heads
 before hold then."""
 SHIPPED_COUNTS = (0.005, 0.0005)
