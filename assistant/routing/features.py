@@ -17,7 +17,7 @@ from assistant.conversation.turn import Message
 PREVIOUS_CHARACTERS = 400
 TURN_CHARACTERS = 1500
 READ_MESSAGES = 12
-SHOWN_WORDS = 4
+SHOWN_WORDS = 5
 
 
 def _pattern(*alternatives: str) -> re.Pattern[str]:
