@@ -29,6 +29,7 @@ from assistant.knowledge.rebuild import rebuild, roll_back
 from assistant.knowledge.sources.registry import build as build_source
 from assistant.knowledge.store import Index
 from assistant.parts import (
+    QUERY_THREADS,
     embedder_elsewhere,
     make_embedder,
     make_models,
@@ -266,7 +267,7 @@ def build_assistant(
             partial(make_sync, manifest),
         ),
         records=records,
-        router_embedder=shipped,
+        router_embedder=FastEmbedder(threads=QUERY_THREADS),
         models=models,
         examples=VoiceExamples(examples, shipped),
         make_embedder=embedder or partial(make_embedder, shipped=shipped),

@@ -33,6 +33,8 @@ from assistant.voice.examples import VoiceExample
 from assistant.voice.examples import read as read_examples
 from connectors import ChatModel, ModelSpec, Resources, build
 
+QUERY_THREADS = 1
+"""Threads that embed a single turn: with more, they and the router's encoder wait for each other."""
 DEMO = Path(__file__).parent / "demo"
 
 

@@ -25,6 +25,8 @@ SHIPPED = Path(__file__).parent / "models" / "switchyard-router-1"
 MODEL_FILE, TOKENIZER_FILE = "model.onnx", "tokenizer.json"
 MAX_TOKENS = 160
 DIMENSION = 768
+THREADS = 2
+"""More wait for each other: the turn is embedded and searched at the same time (docs/figures.md)."""
 READ_MESSAGES = 6
 LATEST_WORDS, EARLIER_WORDS = 70, 30
 """Words read of the message before the turn, and of each earlier one."""
@@ -50,9 +52,9 @@ class EncoderError(Exception):
 
 
 class TurnEncoder:
-    """Loaded on first use. ``threads`` (None: all cores) limits what one call takes."""
+    """Loaded on first use. ``threads`` is how many one call takes."""
 
-    def __init__(self, folder: Path = SHIPPED, *, threads: int | None = None) -> None:
+    def __init__(self, folder: Path = SHIPPED, *, threads: int = THREADS) -> None:
         self.folder = folder
         self._threads = threads
         self._loaded: tuple[Tokenizer, InferenceSession] | None = None
@@ -77,8 +79,7 @@ class TurnEncoder:
                 from tokenizers import Tokenizer
 
                 options = SessionOptions()
-                if self._threads is not None:
-                    options.intra_op_num_threads = self._threads
+                options.intra_op_num_threads = self._threads
                 try:
                     tokenizer = Tokenizer.from_file(str(self.folder / TOKENIZER_FILE))
                     session = InferenceSession(

@@ -247,7 +247,7 @@ def train(turns: Sequence[LabelledTurn], target: Path, plan: Plan, embedder: Fas
     trainer = Trainer(plan, say)
     trainer.train(learned)
     trainer.export(target)
-    encoder = TurnEncoder(target, threads=plan.threads)
+    encoder = TurnEncoder(target)
     x = rows(apart, encoder, embedder)
     information = np.array([each.information for each in apart])
     voice = np.array([bool(each.voice) for each in apart])

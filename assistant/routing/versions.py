@@ -27,7 +27,7 @@ from typing import Any
 from assistant.files import sync_folder, write_atomically
 from assistant.knowledge.embedder import SHIPPED as EMBEDDER
 from assistant.routing import features, heads
-from assistant.routing.encoder import MODEL_FILE, SHIPPED, TOKENIZER_FILE, TurnEncoder
+from assistant.routing.encoder import MODEL_FILE, SHIPPED, THREADS, TOKENIZER_FILE, TurnEncoder
 from assistant.routing.heads import CARD, WEIGHTS, Heads, HeadsError
 
 log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ class Ready:
 class Versions:
     """Those of one data folder. Versions with one encoder share it in memory."""
 
-    def __init__(self, data: Path, *, threads: int | None = None) -> None:
+    def __init__(self, data: Path, *, threads: int = THREADS) -> None:
         self.folder = data / "router"
         self._threads = threads
         self._encoders: dict[Path, TurnEncoder] = {}
