@@ -36,5 +36,5 @@ def test_the_version_follows_the_text() -> None:
 
 
 def test_an_unknown_prompt_is_said() -> None:
-    with pytest.raises(prompts.PromptError, match="there are both, retrieve, rewrite, voice"):
+    with pytest.raises(prompts.PromptError, match="there are ask, both, retrieve, rewrite, route, voice"):
         prompts.load("nope")
