@@ -199,7 +199,7 @@ def test_watching_follows_changes_and_ends_cleanly(tmp_path: Path) -> None:
         wait_for(lambda: "2 deleted" in log.read_text(), "watching did not go on after a refusal")
     finally:
         watching.send_signal(signal.SIGINT)
-        assert watching.wait(timeout=20) == 130
+        assert watching.wait(timeout=60) == 130
     assert "Traceback" not in log.read_text()
 
 
