@@ -61,7 +61,8 @@ class _Stream:
 
 
 class Engine:
-    """Runs turns. Holds no state between them, so one engine serves everybody at once."""
+    """Runs turns. Holds no state between them, so one engine serves everybody at once. ``watching`` are the tasks in
+    which a candidate version judges turns."""
 
     def __init__(
         self,
@@ -73,7 +74,7 @@ class Engine:
         shadow: Shadow | None = None,
     ) -> None:
         self._shadow = shadow
-        self._watching: set[asyncio.Task[None]] = set()
+        self.watching: set[asyncio.Task[None]] = set()
         self._router = router
         self._retriever = retriever
         self._models = models
@@ -141,8 +142,8 @@ class Engine:
             return
         seeing = self._shadow.observe(turn, decision, policy=policy, found=found, embedded=embedded)
         task = asyncio.create_task(seeing)
-        self._watching.add(task)
-        task.add_done_callback(self._watching.discard)
+        self.watching.add(task)
+        task.add_done_callback(self.watching.discard)
 
     async def _request(
         self, turn: Turn, decision: Decision, found: Found, embedded: Embedded, role: Role

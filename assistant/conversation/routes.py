@@ -13,18 +13,20 @@ Role = Literal["main", "voice"]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Whether the turn is looked up, which model role answers, with which prompt, and how people call it."""
+    """Whether the turn is looked up, which model role answers, with which prompt, how people call it, and whether they
+    may ask for it."""
 
     name: RouteName
     looks_up: bool
     role: Role
     prompt: str
     title: str
+    on_request: bool = True
 
 
 ROUTES: Mapping[RouteName, Route] = {
     "voice": Route("voice", looks_up=False, role="voice", prompt="voice", title="Our voice"),
     "retrieve": Route("retrieve", looks_up=True, role="main", prompt="retrieve", title="Looked up"),
     "both": Route("both", looks_up=True, role="voice", prompt="both", title="Looked up, in our voice"),
-    "ask": Route("ask", looks_up=False, role="main", prompt="ask", title="Asked back"),
+    "ask": Route("ask", looks_up=False, role="main", prompt="ask", title="Asked back", on_request=False),
 }

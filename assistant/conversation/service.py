@@ -276,10 +276,11 @@ def as_history(turns: Iterable[StoredTurn]) -> tuple[Message, ...]:
 def _route(route: str | None) -> RouteName | None:
     if route is None or route == "auto":
         return None
-    for name in ROUTES:
+    names = [name for name, row in ROUTES.items() if row.on_request]
+    for name in names:
         if name == route:
             return name
-    raise TurnRejected("unknown_route", f"There is no route '{route}'. There is: auto, {', '.join(ROUTES)}.")
+    raise TurnRejected("unknown_route", f"There is no route '{route}'. There is: auto, {', '.join(names)}.")
 
 
 def new_person() -> str:

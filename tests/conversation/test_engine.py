@@ -1,7 +1,9 @@
 """The engine over the real router, retriever and demo collection; only the language model is scripted."""
 
 import asyncio
+import shutil
 from contextlib import aclosing
+from dataclasses import replace
 
 import pytest
 
@@ -9,6 +11,11 @@ from assistant.app import Assistant
 from assistant.conversation.events import Checked, Event, Failed, Finished, Retrieved, Routed, TextDelta
 from assistant.conversation.turn import Turn
 from assistant.knowledge.embedder import EmbedderError
+from assistant.routing import heads, shadow
+from assistant.routing.encoder import SHIPPED
+from assistant.routing.heads import INFORMATION, Head
+from assistant.routing.versions import Versions
+from assistant.settings import Router as RouterSettings
 from connectors import errors
 from connectors.scripted import ScriptedModel, Step
 from tests.conftest import answer_with
@@ -66,6 +73,39 @@ async def test_a_person_can_choose_the_route(demo: Assistant, route: str) -> Non
     assert events[0].decision.route == route and events[0].decision.requested
     assert (Retrieved in kinds(events)) == (route != "voice")
     assert isinstance(events[-1], Finished)
+
+
+async def test_a_turn_that_is_too_vague_is_asked_back_by_the_main_model(demo: Assistant) -> None:
+    demo.settings = demo.settings.model_copy(update={"router": RouterSettings(ask=True, ask_threshold=0.0)})
+    model = ScriptedModel([Step(["Which one do you mean?"])])
+    answer_with(demo, model)
+    demo._service = demo._build_service()
+    events = await run(demo, turn("what is the cap?"))
+    assert kinds(events) == [Routed, TextDelta, Checked, Finished] and events[0].decision.route == "ask"
+    assert "one short question" in model.requests[0].messages[0].text
+    model.done()
+
+
+async def test_a_new_version_decides_from_the_next_turn_on_and_a_candidate_watches(demo: Assistant) -> None:
+    versions = Versions(demo.settings.data)
+    shipped = heads.load(SHIPPED)
+    deaf = Head(shipped.heads[INFORMATION].weights * 0, -9.0)
+    versions.install(replace(shipped, heads={**shipped.heads, INFORMATION: deaf}), "x", name="deaf")
+    try:
+        assert (await run(demo, turn(LEAVE)))[0].decision.route == "retrieve"
+        shadow.start(versions, "deaf")
+        await run(demo, turn(LEAVE))
+        await asyncio.gather(*demo.service.engine.watching)
+        seen = shadow.report(versions)
+        assert seen is not None and (seen.seen, seen.differ) == (1, 1)
+        shadow.stop(versions)
+        versions.use("deaf")
+        decided = (await run(demo, turn(LEAVE)))[0].decision
+        assert (decided.route, decided.version) == ("voice", "deaf")
+        versions.rollback()
+        assert (await run(demo, turn(LEAVE)))[0].decision.route == "retrieve"
+    finally:
+        shutil.rmtree(versions.folder)
 
 
 async def test_a_question_that_the_documents_do_not_answer_says_so(demo: Assistant) -> None:

@@ -73,6 +73,25 @@ def test_the_evidence_speaks_where_the_classifier_is_unsure() -> None:
     assert decide(0.02, similarity=0.99)[0] == "voice"
 
 
+@pytest.mark.parametrize(
+    ("information", "ask", "threshold", "route"),
+    [(0.9, 0.8, 0.5, "ask"), (0.9, 0.4, 0.5, "retrieve"), (0.9, 0.8, None, "retrieve"), (0.05, 0.9, 0.5, "voice")],
+)
+def test_it_is_asked_back_only_where_that_is_on_and_a_lookup_was_due(
+    information: float, ask: float, threshold: float | None, route: str
+) -> None:
+    router = Router(Fixed(), Costs(), ask_threshold=threshold)
+    decision = router.decide(Turn("x"), scores(information, ask=ask), "on_request", "x", 0.4)
+    assert decision.route == route and bool(decision.query) == (route == "retrieve")
+
+
+def test_the_reasons_show_the_words_and_the_collection() -> None:
+    decision = Router(Fixed(), Costs()).decide(Turn("x"), scores(0.9), "on_request", "x", 0.71, closest="handbook")
+    assert decision.reasons == (
+        "asks for a fact: “how many days”", "handbook has a close match (0.71)", "nobody else will read it",
+    )  # fmt: skip
+
+
 def test_a_chosen_route_is_taken_and_says_so() -> None:
     assert decide(0.0, route="both") == ("both", ("you chose “Looked up, in our voice”",))
 
