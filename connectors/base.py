@@ -71,10 +71,30 @@ class ChatRequest:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the provider counted them."""
+    """Tokens as the provider counted them; ``cached_tokens`` are those of the input that it had read before.
+    ``estimated`` says that it counted nothing, and that these were counted here."""
 
     input_tokens: int
     output_tokens: int
+    cached_tokens: int = 0
+    estimated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What an answer costs by the prices that are known; ``currency`` is an ISO 4217 code."""
+
+    amount: float
+    currency: str = "USD"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A model that was asked and did not answer: its configured name, the error's stable code, and its words."""
+
+    model: str
+    code: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +102,9 @@ class Delta:
     """A step of a stream: some text, or the closing facts, or both.
 
     ``model`` is the name that the provider says answered; ``finish`` is ``stop``, ``length`` or ``filter`` on the
-    last delta; ``note`` is something that the reader must know about this answer.
+    last delta; ``note`` is something that the reader must know about this answer. The layers around a connector add
+    the rest: ``backend`` is the configured name of the model that answers, ``faults`` say which ones were asked before
+    it and failed, both on the first delta of a chain; ``cost`` comes with the usage.
     """
 
     text: str = ""
@@ -90,6 +112,17 @@ class Delta:
     model: str | None = None
     finish: Literal["stop", "length", "filter"] | None = None
     note: str | None = None
+    backend: str | None = None
+    faults: tuple[Fault, ...] = ()
+    cost: Cost | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """A model that a provider lists; ``context_window`` in tokens where it says so."""
+
+    name: str
+    context_window: int | None = None
 
 
 class ChatModel(ABC):
@@ -102,14 +135,20 @@ class ChatModel(ABC):
         """Yield deltas until the answer is complete. Raises only ConnectorError; closing the iterator early stops
         the provider's work."""
 
+    async def offered(self) -> tuple[Offered, ...] | None:
+        """The models that the provider lists, asked for without costs; None where it has no such list. Raises
+        ConnectorError where it cannot be reached or refuses the key."""
+        return None
+
     async def aclose(self) -> None:  # noqa: B027 - most models hold nothing to close
         """Release connections."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """How a model is configured. ``timeout`` is in seconds without any byte from the provider; ``api_key`` is kept
-    out of ``repr``."""
+    """How a model is configured. ``timeout`` is in seconds between two pieces of an answer, ``connect_timeout`` until
+    the provider takes the connection, ``first_token_timeout`` until the first piece of text; ``api`` is the interface
+    of OpenAI's that is spoken: ``chat``, ``responses``, or ``auto`` by model; ``api_key`` is kept out of ``repr``."""
 
     name: str
     model: str | None = None
@@ -118,6 +157,9 @@ class ModelSpec:
     temperature: float | None = None
     max_tokens: int | None = None
     timeout: float = 60.0
+    connect_timeout: float = 5.0
+    first_token_timeout: float = 60.0
+    api: Literal["auto", "chat", "responses"] = "auto"
     options: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -2,15 +2,18 @@
 
 ConnectorError
 ├── ConfigurationError      not asked at all: something is missing or misspelt
-├── AuthenticationFailed    the key is wrong, or may not use this model
+├── AuthenticationFailed    the key is missing or wrong
+├── PermissionRefused       the key is right, but may not use this model or come from here
 ├── QuotaExceeded           out of credit
 ├── RateLimited             too many requests; ``retry_after`` in seconds where the provider says
 ├── ContextTooLong          the conversation and its documents do not fit the model's window
 ├── ContentFiltered         the provider refused the content
 ├── BadRequest              the provider did not understand the request
 ├── Unavailable             no connection, or the provider is down
-│   └── TimedOut            silence for longer than the model's timeout
+│   ├── TimedOut            silence for longer than the model's timeout
+│   └── Resting             not asked: it failed again and again just now, or has as much to do as it may
 └── ProtocolError           what came back is not what the provider promises
+    └── EmptyAnswer         an answer without a word
 """
 
 from __future__ import annotations
@@ -53,9 +56,15 @@ class ConfigurationError(ConnectorError):
 
 
 class AuthenticationFailed(ConnectorError):
-    """The provider does not accept the key for this model."""
+    """The provider does not accept the key."""
 
     code = "model_authentication"
+
+
+class PermissionRefused(ConnectorError):
+    """The provider knows the key, but does not let it use this model."""
+
+    code = "model_permission"
 
 
 class QuotaExceeded(ConnectorError):
@@ -100,7 +109,19 @@ class TimedOut(Unavailable):
     code = "model_timeout"
 
 
+class Resting(Unavailable):
+    """The model is not asked for now: it failed again and again, or all its places are taken."""
+
+    code = "model_resting"
+
+
 class ProtocolError(ConnectorError):
     """The provider's answer cannot be read."""
 
     code = "model_protocol"
+
+
+class EmptyAnswer(ProtocolError):
+    """The provider answered without a word."""
+
+    code = "model_empty"
