@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from assistant.cli.models_app import models_app
 from assistant.cli.router_app import router_app
 
 app = typer.Typer(
@@ -18,9 +19,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-config_app = typer.Typer(help="Look at the settings.", no_args_is_help=True)
+config_app = typer.Typer(help="Look at the settings, and change one.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
 collections_app = typer.Typer(help="The collections of documents.", no_args_is_help=True)
+app.add_typer(models_app, name="models")
 app.add_typer(collections_app, name="collections")
 sources_app = typer.Typer(help="The places that documents come from.", no_args_is_help=True)
 app.add_typer(sources_app, name="sources")
@@ -34,6 +36,9 @@ ConfigOption = Annotated[
 ]
 
 
+KeyArgument = Annotated[
+    str, typer.Argument(help="The setting: roles.main, models.gpt.temperature.", show_default=False)
+]
 ForceOption = Annotated[
     bool, typer.Option("--force", help="Also follow a source that looks empty or has lost most of its documents.")
 ]
@@ -138,6 +143,37 @@ def config_check(config: ConfigOption = None) -> None:
     from assistant.cli.config import check
 
     check(config)
+
+
+@config_app.command("get")
+def config_get(key: KeyArgument, config: ConfigOption = None) -> None:
+    """Print the value of a setting, or of every one of a section; secrets are masked."""
+    from assistant.cli.config_set import get_key
+
+    get_key(config, key)
+
+
+@config_app.command("set", context_settings={"ignore_unknown_options": True})
+def config_set(
+    key: KeyArgument,
+    value: Annotated[
+        str, typer.Argument(help="Text, a number, true, false, null, or YAML in brackets.", show_default=False)
+    ],
+    plain: Annotated[bool, typer.Option("--plain", help="Write a secret as it is, instead of ${NAME}.")] = False,
+    config: ConfigOption = None,
+) -> None:
+    """Change a setting in the file: comments and all else stay, and a wrong value changes nothing."""
+    from assistant.cli.config_set import set_key
+
+    set_key(config, key, value, plain)
+
+
+@config_app.command("unset")
+def config_unset(key: KeyArgument, config: ConfigOption = None) -> None:
+    """Take a setting out of the file, so that its default counts."""
+    from assistant.cli.config_set import unset_key
+
+    unset_key(config, key)
 
 
 @collections_app.command("list")

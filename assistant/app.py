@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AsyncExitStack
+import logging
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
@@ -13,12 +13,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from assistant.access.policy import EVERYONE, readable
+from assistant.access.readers import Readers
+from assistant.backends import Backends, CurrentModel
 from assistant.config_errors import ConfigError
 from assistant.conversation.correct import voiced_by
 from assistant.conversation.engine import Engine
-from assistant.conversation.routes import Role
-from assistant.conversation.service import ChatService, Limits
+from assistant.conversation.service import ChatService, Front, Limits
 from assistant.knowledge import legacy
 from assistant.knowledge.base import Build, DocumentBase
 from assistant.knowledge.collections import Collections, row
@@ -30,9 +30,9 @@ from assistant.knowledge.sources.registry import build as build_source
 from assistant.knowledge.store import Index
 from assistant.parts import (
     QUERY_THREADS,
+    Voice,
     embedder_elsewhere,
     make_embedder,
-    make_models,
     make_router,
     make_store,
     make_sync,
@@ -46,20 +46,27 @@ from assistant.records.repository import Repository
 from assistant.routing.shadow import Shadow
 from assistant.routing.versions import Versions
 from assistant.settings import Settings
-from assistant.voice.examples import VoiceExamples
-from connectors import ChatModel, Resources
+from assistant.settings_file import SettingsFile
+from assistant.telemetry import Metrics
+from assistant.voice.examples import VoiceExamplesError
+from connectors import ConnectorError
 
 VERSION = version("switchyard")
 SETTINGS_FILE = "assistant.yaml"
-READERS_SECONDS = 2.0
+TAKEN = (
+    "organisation", "models", "roles", "voice", "surfaces", "router", "retrieval", "limits", "collections", "embedder",
+    "chunking",
+)  # fmt: skip
+"""Settings that are taken over while it runs."""
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class Assistant:
     """A running assistant; ``async with`` opens and closes it.
 
-    ``reload`` reads the settings anew. With ``whatever`` it opens also where the index does not fit the settings, for
-    a rebuild or a rollback; it cannot chat then.
+    ``file`` is where its settings come from: what changes there is taken over as it runs. With ``whatever`` it opens
+    also where the index does not fit the settings, for a rebuild or a rollback; it cannot chat then.
     """
 
     settings: Settings
@@ -67,15 +74,26 @@ class Assistant:
     collections: Collections
     records: Repository
     router_embedder: FastEmbedder
-    models: dict[Role, ChatModel]
-    examples: VoiceExamples
+    backends: Backends
+    voice: Voice
     make_embedder: Callable[[Settings], Embedder]
-    reload: Callable[[], Settings] | None = None
+    file: SettingsFile | None = None
     whatever: bool = False
-    _readers: Mapping[str, Collection[str]] = field(default_factory=dict)
-    _read: tuple[float, int] = (0.0, -1)
+    problem: str | None = None
+    metrics: Metrics = field(default_factory=Metrics)
+    _taking: asyncio.Lock = field(default_factory=asyncio.Lock)
     _opened: AsyncExitStack = field(default_factory=AsyncExitStack)
     _service: ChatService | None = None
+    _versions: Versions = field(init=False)
+    _shadow: Shadow = field(init=False)
+    _readers: Readers = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._readers = Readers(self.base, self.collections)
+        self._versions = Versions(self.settings.data)
+        self._shadow = Shadow(
+            self._versions, lambda ready: make_router(self.settings, self.router_embedder, ready=ready)
+        )
 
     @property
     def index(self) -> Index:
@@ -91,8 +109,7 @@ class Assistant:
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as opened:
-            for model in {id(each): each for each in self.models.values()}.values():
-                opened.push_async_callback(model.aclose)
+            opened.push_async_callback(self.backends.aclose)
             opened.push_async_callback(self.base.close)
             await self.base.open(self.build(), whatever=self.whatever)
             await self.records.open()
@@ -112,20 +129,48 @@ class Assistant:
         """Load what is otherwise loaded by the first turn."""
         await self.service.engine.warm_up()
         vectors = await self.router_embedder.embed(["warm up"])
-        await self.examples.nearest(vectors[0], 1)
+        await self.voice.examples.nearest(vectors[0], 1)
+
+    async def follow(self) -> None:
+        """Take over the settings if their file has changed. What is wrong with it is logged, kept as ``problem``, and
+        changes nothing."""
+        if self.file is not None and self.file.changed():
+            with suppress(Mistake):
+                await self.refresh()
 
     async def refresh(self) -> None:
-        """Take over what the settings file now says of collections, embedder and chunking; the last two count from
-        the next rebuild on. Raises Mistake for a file that is wrong."""
-        if self.reload is None:
+        """Take over what the settings file now says of all that can change while it runs; embedder and chunking count
+        from the next rebuild on. Raises Mistake for a file that is wrong."""
+        if self.file is None:
             return
-        try:
-            new = await asyncio.to_thread(self.reload)
-        except ConfigError as error:
-            raise Mistake(f"the settings cannot be read anew: {error}") from error
-        taken = {name: getattr(new, name) for name in ("collections", "embedder", "chunking")}
-        self.settings = self.settings.model_copy(update=taken)
+        async with self._taking:
+            if not self.file.changed():
+                if self.problem:
+                    raise Mistake(self.problem)
+                return
+            try:
+                await self._take(await self.file.read())
+            except (ConfigError, ConnectorError, VoiceExamplesError) as error:
+                self.problem = f"the settings cannot be taken over, so the earlier ones still count: {error}"
+                log.error("%s", self.problem)
+                raise Mistake(self.problem) from error
+            self.problem = None
+
+    async def _take(self, given: Settings) -> None:
+        """Exchange every part that these settings change: first all that can fail, then the exchange at one go."""
+        before, new = self.settings, self.settings.model_copy(update={name: getattr(given, name) for name in TAKEN})
+        voice = self.voice
+        if (new.voice, new.collections) != (before.voice, before.collections):
+            voice = self.voice.renewed(await asyncio.to_thread(voice_examples, new))
+        chains = self.backends.chains(new, voice.resources)
+        self.settings, self.voice = new, voice
+        self.backends.use(chains, voice.resources)
+        if (new.retrieval, new.roles) != (before.retrieval, before.roles):
+            self.base.use(retriever_maker(new, CurrentModel(self.backends)))
+        if self._service is not None:
+            self._service.use(self._front())
         await self._name_collections()
+        _tell_what_changed(before, given)
 
     async def ingest(
         self, given: Sequence[Path | str], collection: str, tell: Tell = lambda _: None, *, force: bool = False
@@ -180,7 +225,7 @@ class Assistant:
         """Every collection with its readers, and the indexes that are kept, as JSON, for whoever runs this."""
         index = await self.base.searched()
         passages = dict(await index.collections()) if index else {}
-        readers = await self._who_reads({*passages, *self.settings.collections})
+        readers = await self._readers.who_reads(self.settings, {*passages, *self.settings.collections})
         return {
             "collections": [
                 {"name": name, "passages": passages.get(name, 0), "readers": list(readers[name])}
@@ -193,23 +238,8 @@ class Assistant:
         }
 
     async def readable(self, surface: str, groups: Collection[str]) -> frozenset[str]:
-        """The collections that somebody of these groups may search on a surface. Another process may fill a shared
-        store, so what there is is read again after a while."""
-        at, changes = self._read
-        if changes != self.collections.changes or time.monotonic() - at >= READERS_SECONDS:
-            self._read = (time.monotonic(), self.collections.changes)
-            await self.base.look_again()
-            self._readers = await self._who_reads(await self.index.collections())
-        place = self.settings.surfaces[surface]
-        found = readable(self._readers, [*place.groups, *groups])
-        return found if place.collections is None else found & frozenset(place.collections)
-
-    async def _who_reads(self, present: Collection[str]) -> Mapping[str, Collection[str]]:
-        """Who may read each collection that there is: as the settings say, else everyone where a command made it. One
-        that has left the settings, or that nobody knows the origin of, is nobody's."""
-        made = await self.collections.of_commands()
-        named = self.settings.collections
-        return {name: named[name].readers if name in named else [EVERYONE] if name in made else [] for name in present}
+        """The collections that somebody of these groups may search on a surface."""
+        return await self._readers.of(self.settings, surface, groups)
 
     async def _name_collections(self) -> None:
         named = self.settings.collections.items()
@@ -221,23 +251,35 @@ class Assistant:
         return Build(self.make_embedder(self.settings), self.settings.chunking.max_tokens, elsewhere)
 
     def _build_service(self) -> ChatService:
+        return ChatService(self._front(), self.records, before=self.follow, metrics=self.metrics)
+
+    def _front(self) -> Front:
+        """What a turn needs, by the settings as they are now."""
         settings = self.settings
-        versions = Versions(settings.data)
-        router = make_router(settings, self.router_embedder, self.models["main"], versions=versions)
-        shadow = Shadow(versions, lambda ready: make_router(settings, self.router_embedder, ready=ready))
+        main = CurrentModel(self.backends)
+        router = make_router(settings, self.router_embedder, main, versions=self._versions)
         policies = {name: policy_of(settings, surface) for name, surface in settings.surfaces.items()}
-        engine = Engine(router, self.base, self.models, policies, self.examples, shadow)
-        readers = {name: partial(self.readable, name) for name in settings.surfaces}
-        limits = Limits(settings.limits.turn_characters, settings.limits.conversation_turns)
-        voiced = voiced_by({name: each.voice for name, each in policies.items()}, settings.router.voice_threshold)
-        return ChatService(engine, self.records, readers, limits, voiced)
+        return Front(
+            Engine(router, self.base, self.backends, policies, self.voice.examples, self._shadow),
+            {name: partial(self.readable, name) for name in settings.surfaces},
+            Limits(settings.limits.turn_characters, settings.limits.conversation_turns),
+            voiced_by({name: each.voice for name, each in policies.items()}, settings.router.voice_threshold),
+        )
+
+
+def _tell_what_changed(before: Settings, given: Settings) -> None:
+    changed = [name for name in type(given).model_fields if getattr(given, name) != getattr(before, name)]
+    if taken := [name for name in changed if name in TAKEN]:
+        log.info("taken over from the settings file: %s", ", ".join(taken))
+    if waiting := [name for name in changed if name not in TAKEN]:
+        log.warning("changed in the settings file, but only a restart takes it over: %s", ", ".join(waiting))
 
 
 def build_assistant(
     settings: Settings,
     *,
     embedder: Callable[[Settings], Embedder] | None = None,
-    reload: Callable[[], Settings] | None = None,
+    file: SettingsFile | None = None,
     own_files: Sequence[Path] = (),
     whatever: bool = False,
 ) -> Assistant:
@@ -246,15 +288,12 @@ def build_assistant(
     data folder and every assistant.yaml: they hold keys and what people said. Raises ConnectorError for a model that
     cannot be built and VoiceExamplesError for voice examples that cannot be read."""
     shipped = FastEmbedder()
-    examples = voice_examples(settings)
-    resources = Resources(
-        embed=shipped.embed_now, exchanges=[(each.said, each.answer) for each in examples if each.verbatim]
-    )
+    voice = Voice.of(voice_examples(settings), shipped)
     records = Repository(settings.records.url or f"sqlite+aiosqlite:///{settings.data / 'records.db'}")
-    models = make_models(settings, resources)
-    base = DocumentBase(
-        make_store(settings), retriever_maker(settings, models), keep=lambda embedder: embedder is shipped
-    )
+    backends = Backends(voice.resources)
+    backends.use(backends.chains(settings))
+    making = retriever_maker(settings, CurrentModel(backends))
+    base = DocumentBase(make_store(settings), making, keep=lambda embedder: embedder is shipped)
     avoid = [settings.data.resolve(), Path(SETTINGS_FILE), *(path.resolve() for path in own_files)]
     manifest = Manifest(records)
     return Assistant(
@@ -268,9 +307,9 @@ def build_assistant(
         ),
         records=records,
         router_embedder=FastEmbedder(threads=QUERY_THREADS),
-        models=models,
-        examples=VoiceExamples(examples, shipped),
+        backends=backends,
+        voice=voice,
         make_embedder=embedder or partial(make_embedder, shipped=shipped),
-        reload=reload,
+        file=file,
         whatever=whatever,
     )

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -62,6 +63,7 @@ class Written:
     where: dict[Loc, Where] = field(default_factory=dict)
     texts: dict[Loc, str] = field(default_factory=dict, repr=False)
     references: dict[Loc, str] = field(default_factory=dict)
+    files: set[Path] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
 
     def add(self, loc: Loc, predicate: str, fix: str) -> None:

@@ -32,13 +32,15 @@ DEFAULT_FILE = "assistant.yaml"
 class Loaded:
     """Settings with, for each dotted key, where its value came from.
 
-    `path` is None where there is no file. `referring` holds the keys whose value the file takes from `${…}`.
+    `path` is None where there is no file. `referring` holds the keys whose value the file takes from `${…}`. `watched`
+    are the files that a change of the settings shows in, whether they exist or not.
     """
 
     settings: Settings
     origins: Mapping[str, str]
     path: Path | None
     referring: frozenset[str] = frozenset()
+    watched: tuple[Path, ...] = ()
 
 
 def load(path: Path | None = None, *, environ: Mapping[str, str] | None = None) -> Loaded:
@@ -61,7 +63,8 @@ def load(path: Path | None = None, *, environ: Mapping[str, str] | None = None) 
     settings = _anchored(_validated(written), file.absolute().parent)
     origins = {dotted(loc): _origin(written, loc, value) for loc, value in leaves(settings)}
     referring = frozenset(dotted(loc) for loc in written.references)
-    return Loaded(settings, MappingProxyType(origins), file if found else None, referring)
+    watched = (file.absolute(), *sorted(written.files))
+    return Loaded(settings, MappingProxyType(origins), file if found else None, referring, watched)
 
 
 def leaves(value: Any, loc: Loc = ()) -> Iterator[tuple[Loc, Any]]:

@@ -212,6 +212,7 @@ class _Values:
         return default
 
     def _file_content(self, name: str) -> str:
+        self._written.files.add(self._folder / name)
         try:
             return (self._folder / name).read_text(encoding="utf-8").rstrip("\r\n")
         except UnicodeDecodeError:

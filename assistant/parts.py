@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -10,9 +11,9 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from assistant.backends import has_language_model
 from assistant.conversation.engine import SurfacePolicy
 from assistant.conversation.rewrite import ModelRewriter
-from assistant.conversation.routes import Role
 from assistant.knowledge.base import Build, MakeRetriever
 from assistant.knowledge.embedder import LOCAL_BATCH, Embedder, FastEmbedder, OpenAIEmbedder
 from assistant.knowledge.happenings import Mistake
@@ -28,10 +29,10 @@ from assistant.routing.current import CurrentClassifier
 from assistant.routing.router import Costs, Router
 from assistant.routing.second_opinion import ModelOpinion
 from assistant.routing.versions import Ready, Versions
-from assistant.settings import BUILTIN, DEMO_PATH, Settings, Source, Surface
-from assistant.voice.examples import VoiceExample
+from assistant.settings import DEMO_PATH, Settings, Source, Surface
+from assistant.voice.examples import VoiceExample, VoiceExamples
 from assistant.voice.examples import read as read_examples
-from connectors import ChatModel, ModelSpec, Resources, build
+from connectors import ChatModel, Resources
 
 QUERY_THREADS = 1
 """Threads that embed a single turn: with more, they and the router's encoder wait for each other."""
@@ -54,18 +55,37 @@ def make_store(settings: Settings) -> Store:
     )
 
 
-def retriever_maker(settings: Settings, models: Mapping[Role, ChatModel]) -> MakeRetriever:
+def retriever_maker(settings: Settings, main: ChatModel) -> MakeRetriever:
     """What makes the search of an index. Its reranker is loaded once for all; the builtin model rewrites nothing."""
     chosen = settings.retrieval
-    writes = chosen.rewrite and settings.roles.main != BUILTIN
+    writes = chosen.rewrite and has_language_model(settings.roles.chain("main"))
     return partial(
         Retriever,
         passages=chosen.passages,
         candidates=chosen.candidates,
         history_turns=chosen.history_turns,
         reranker=CrossEncoder(chosen.reranker, folder=chosen.reranker_folder) if chosen.reranker else None,
-        rewriter=ModelRewriter(models["main"]) if writes else None,
+        rewriter=ModelRewriter(main) if writes else None,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """The voice examples, and what of them is lent to models that run in this process."""
+
+    examples: VoiceExamples
+    resources: Resources
+    embedder: FastEmbedder
+
+    @classmethod
+    def of(cls, examples: Sequence[VoiceExample], embedder: FastEmbedder) -> Voice:
+        """Of these examples; the embedder finds the nearest."""
+        exchanges = [(each.said, each.answer) for each in examples if each.verbatim]
+        return cls(VoiceExamples(examples, embedder), Resources(embedder.embed_now, exchanges), embedder)
+
+    def renewed(self, examples: Sequence[VoiceExample]) -> Voice:
+        """Of other examples, or the same one where they are the same."""
+        return self if list(examples) == list(self.examples) else Voice.of(examples, self.embedder)
 
 
 def voice_examples(settings: Settings) -> list[VoiceExample]:
@@ -127,27 +147,6 @@ def make_sync(manifest: Manifest, index: Index, made: Build, engine: str) -> Syn
     return Sync(index, made.embedder, manifest, made.max_tokens, transform=transform)
 
 
-def make_models(settings: Settings, resources: Resources) -> dict[Role, ChatModel]:
-    """The chat models by role; two roles of one name share a model."""
-    made: dict[str, ChatModel] = {}
-    roles: dict[Role, str] = {"main": settings.roles.main, "voice": settings.roles.voice or settings.roles.main}
-    for name in roles.values():
-        if name not in made:
-            chosen = settings.models[name]
-            spec = ModelSpec(
-                name=name,
-                model=chosen.model,
-                base_url=chosen.base_url,
-                api_key=_secret(chosen.api_key),
-                temperature=chosen.temperature,
-                max_tokens=chosen.max_tokens,
-                timeout=chosen.timeout,
-                options=chosen.options,
-            )
-            made[name] = build(chosen.connector, spec, resources)
-    return {role: made[name] for role, name in roles.items()}
-
-
 def make_router(
     settings: Settings,
     embedder: FastEmbedder,
@@ -168,7 +167,7 @@ def make_router(
         classifier,
         Costs(chosen.costs.missed_lookup, chosen.costs.needless_lookup),
         chosen.voice_threshold,
-        voice_model=settings.roles.voice is not None or settings.roles.main == BUILTIN,
+        voice_model=settings.roles.voice is not None or not has_language_model(settings.roles.chain("main")),
         ask_threshold=chosen.ask_threshold if chosen.ask else None,
         opinion=ModelOpinion(main, settings.organisation) if wants_opinion and main is not None else None,
     )

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from assistant.config_collections import DEMO_DOCUMENTS, DEMO_PATH, Collection, Group, Source, demo
 from assistant.config_documents import Chunking, Embedder, Store, Sync
+from assistant.config_models import Model, Roles, SurfaceRoles, unknown_names
 from assistant.config_types import (
     AnyCase,
     DatabaseUrl,
@@ -16,11 +17,8 @@ from assistant.config_types import (
     HostName,
     Name,
     Number,
-    PositiveWhole,
     RootPath,
     Section,
-    Temperature,
-    WebUrl,
     Whole,
     did_you_mean,
     findings,
@@ -34,6 +32,8 @@ __all__ = [
     "Chunking",
     "Collection",
     "Embedder",
+    "Model",
+    "Roles",
     "Settings",
     "Source",
     "Store",
@@ -51,40 +51,16 @@ class Server(Section):
     host: str = Field(default="127.0.0.1", description="Address to listen on; 0.0.0.0 is every network.")
     port: Whole = Field(default=7860, ge=1, le=65535, description="Port to listen on.")
     root_path: RootPath = Field(default="", description="Path prefix behind a proxy: /assistant.")
+    metrics: bool = Field(
+        default=False,
+        description="Whether everybody who can reach the server may read /metrics (Prometheus). Without it: who shows "
+        "the token of server.json.",
+    )
     allowed_hosts: list[HostName] = Field(
         default_factory=list,
         description="Host names under which browsers may call, besides server.host, loopback names and IP addresses: "
         'chat.example.com; "*.example.com" for every name below it; "*" for all. Others are refused, so that no page '
         "of another site can reach this server by pointing a name of its own at it (DNS rebinding).",
-    )
-
-
-class Model(Section):
-    """A chat model, under the name that roles use."""
-
-    connector: str = Field(
-        default="openai",
-        min_length=1,
-        description="What speaks to the model: openai (also any OpenAI-compatible server through base_url); "
-        "ollama, vllm, llamacpp, lmstudio or tgi, which know their usual address; builtin; "
-        "or the dotted name of a connector of your own.",
-    )
-    model: str | None = Field(default=None, description="The provider's name for the model.")
-    base_url: WebUrl | None = Field(default=None, description="Address of the API, if not the usual one.")
-    api_key: SecretStr | None = Field(default=None, description="Key for the API; write ${OPENAI_API_KEY}.")
-    temperature: Temperature | None = Field(default=None, description="0: steady; 2: wild.")
-    max_tokens: PositiveWhole | None = Field(default=None, description="Longest answer, in tokens.")
-    timeout: Number = Field(default=60.0, gt=0, description="Seconds to wait for the next token.")
-    options: dict[str, Any] = Field(default_factory=dict, repr=False, description="Passed on as it is.")
-
-
-class Roles(Section):
-    """Which model does what."""
-
-    main: str = Field(default=BUILTIN, description="Name of the model that answers from documents.")
-    voice: str | None = Field(
-        default=None,
-        description="Name of the model that speaks in the organisation's voice. Without one: main does that too.",
     )
 
 
@@ -116,6 +92,7 @@ class Surface(Section):
         description="When the voice model answers: always, on_request (a turn asks for it) or never.",
     )
     collections: list[str] | None = Field(default=None, description="Collections searched. None: all.")
+    roles: SurfaceRoles = Field(default=SurfaceRoles(), description="Models of this surface, where they differ.")
     groups: list[Group] = Field(
         default_factory=list,
         description="Groups that everybody who uses this surface belongs to: they may read what these groups may.",
@@ -235,6 +212,10 @@ class Settings(BaseSettings):
     retrieval: Retrieval = Retrieval()
     limits: Limits = Limits()
 
+    def roles_on(self, surface: str) -> Roles:
+        """Which models do what on a surface."""
+        return self.surfaces[surface].roles.over(self.roles)
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -271,13 +252,13 @@ class Settings(BaseSettings):
     def _model_findings(self) -> Iterator[Finding]:
         if self.models[BUILTIN].connector != BUILTIN:
             yield Finding(("models", BUILTIN, "connector"), "must stay builtin.", "Give your own model another name.")
-        for role, name in (("main", self.roles.main), ("voice", self.roles.voice)):
-            if name is not None and name not in self.models:
+        places = [(("roles",), self.roles), *((("surfaces", n, "roles"), s.roles) for n, s in self.surfaces.items())]
+        for place, roles in places:
+            for key, name in unknown_names(roles, self.models):
                 fix = f"{did_you_mean(name, self.models)} The models are: {', '.join(self.models)}.".strip()
-                yield Finding(("roles", role), "names a model that does not exist: {value}.", fix, name)
-
+                yield Finding((*place, *key), "names a model that does not exist: {value}.", fix, name)
         for name in ("ask", "second_opinion"):
-            if getattr(self.router, name) and self.roles.main == BUILTIN:
+            if getattr(self.router, name) and self.roles.chain("main") == (BUILTIN,):
                 fix = "Name a language model as roles.main, or leave it out."
                 yield Finding(("router", name), "needs a language model, and roles.main is builtin.", fix)
 

@@ -1,128 +1,68 @@
-"""OpenAI, and every server that speaks its Chat Completions API (Ollama, vLLM, llama.cpp, LM Studio, TGI)."""
+"""OpenAI, and every server that speaks its interface (Ollama, vLLM, llama.cpp, LM Studio, TGI, transformers serve)."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
+import re
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
-from xml.sax.saxutils import escape, quoteattr
+from typing import TYPE_CHECKING, Any
 
 from connectors import errors
-from connectors.base import ChatMessage, ChatModel, ChatRequest, Delta, DocumentPart, ModelSpec, Resources, Usage
+from connectors.base import ChatModel, ChatRequest, Delta, ModelSpec, Offered, Resources
+from connectors.openai_chat import CHAT, Answer, Interface, render_document
+from connectors.openai_errors import Refusal, refusal
+from connectors.openai_listing import listed
+from connectors.openai_responses import RESPONSES, needed_by
+from connectors.openai_server import Server
+from connectors.presets import COMPATIBLE, OPENAI, Preset, is_openai
 
 if TYPE_CHECKING:
     import openai
-    from openai.types.chat import ChatCompletionChunk
 
-Finish = Literal["stop", "length", "filter"]
-_FINISH: dict[str, Finish] = {"length": "length", "content_filter": "filter"}
-_CONTEXT_CODES = ("context_length_exceeded", "string_above_max_length")
-_CONTEXT_WORDS = (
-    "context length",
-    "context window",
-    "maximum context",
-    "too many tokens",
-    "exceeds the available context",
-)
+__all__ = ["OpenAICompatModel", "OpenAIEmbeddings", "render_document"]
 
-
-class _Server:
-    """One server behind the SDK's client, which is made on first use; an ``http_client`` that was lent stays open.
-
-    ``setting`` is where it is configured, ``sent`` what is sent to it and ``promised`` what it should send back.
-    """
-
-    def __init__(self, spec: ModelSpec, http_client: Any, *, setting: str, sent: str, promised: str) -> None:
-        self.spec = spec
-        self.setting = setting
-        self.sent = sent
-        self.address = errors.redact(str(spec.base_url), spec.api_key)
-        self._promised = promised
-        self._http_client = http_client
-        self._client: openai.AsyncOpenAI | None = None
-
-    def connect(self) -> openai.AsyncOpenAI:
-        """The SDK's client."""
-        if self._client is None:
-            import openai
-
-            self._client = openai.AsyncOpenAI(
-                api_key=self.spec.api_key or "none",
-                base_url=self.spec.base_url,
-                timeout=self.spec.timeout,
-                max_retries=1,
-                http_client=self._http_client,
-            )
-        return self._client
-
-    @contextmanager
-    def explained(self) -> Iterator[None]:
-        """Raise one of our errors for whatever goes wrong inside."""
-        import httpx2
-        import openai
-
-        name = self.spec.name
-        try:
-            yield
-        except openai.OpenAIError as error:
-            raise self._mapped(error) from error
-        except httpx2.InvalidURL as error:
-            raise errors.ConfigurationError(
-                f"{self.setting}.base_url is not an address: write it like http://host:8000/v1"
-            ) from error
-        except httpx2.TimeoutException as error:
-            raise errors.TimedOut(f"{name} sent nothing for {self.spec.timeout:g} seconds") from error
-        except httpx2.HTTPError as error:
-            raise errors.Unavailable(f"{name}: the connection broke off ({type(error).__name__})") from error
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise errors.ProtocolError(f"{name} sent something that is not {self._promised}") from error
-
-    def _mapped(self, error: openai.OpenAIError) -> errors.ConnectorError:
-        import openai
-
-        name, secret = self.spec.name, self.spec.api_key
-        said = errors.redact(str(getattr(error, "message", "") or error), secret)[:300]
-        if isinstance(error, openai.APITimeoutError):
-            return errors.TimedOut(f"{name} sent nothing for {self.spec.timeout:g} seconds")
-        if isinstance(error, openai.APIConnectionError):
-            return errors.Unavailable(f"{name} cannot be reached at {self.address}. Is the server running?")
-        if isinstance(error, openai.APIStatusError):
-            return _from_status(self, error, said)
-        return errors.ProtocolError(f"{name}: {said}")
-
-    async def aclose(self) -> None:
-        """Close the client; the next call makes another."""
-        client, self._client = self._client, None
-        if client is not None and self._http_client is None:
-            await client.close()
+# OpenAI's models that think before they answer take no temperature (platform guide "Reasoning models").
+_THINKS = re.compile(r"(ft:)?(o\d|gpt-5(?!-chat)|gpt-[6-9])")
+_UNWANTED = re.compile(r"unsupported|not support|unexpected|unrecognized|unknown|extra (field|input)", re.IGNORECASE)
+_OTHER_LIMIT = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
+_OPTIONAL = ("temperature", "stream_options", *_OTHER_LIMIT, "max_output_tokens", "store")
 
 
 class OpenAICompatModel(ChatModel):
-    """One model of one server. The client is made on first use; ``http_client`` replaces its transport in tests."""
+    """One model of one server. The client is made on first use; ``http_client`` replaces its transport in tests.
 
-    def __init__(self, spec: ModelSpec, *, http_client: Any = None) -> None:
-        if not spec.model:
-            raise errors.ConfigurationError(
-                f"models.{spec.name} names no model: add `model:` with the name that the server lists"
-            )
+    What a server says that it does not take (a temperature, one of the two names of the token limit, the request for
+    usage, a model outside Responses) is remembered and left out from then on.
+    """
+
+    def __init__(self, spec: ModelSpec, *, preset: Preset | None = None, http_client: Any = None) -> None:
+        at_openai = is_openai(spec.base_url)
+        self._preset = preset or (OPENAI if at_openai else COMPATIBLE)
+        setting = f"models.{spec.name}"
+        if not spec.model and self._preset.names_model:
+            raise errors.ConfigurationError(f"{setting} names no model: add `model:` with one that the provider lists")
         if not spec.base_url:
-            raise errors.ConfigurationError(
-                f"models.{spec.name} has no base_url: add the server's address, ending in /v1"
-            )
+            raise errors.ConfigurationError(f"{setting} has no base_url: add the server's address, ending in /v1")
         self.name = spec.name
         self._spec = spec
-        self._server = _Server(
+        self._model = spec.model
+        self._may_switch = spec.api == "auto" and at_openai
+        self._responses = spec.api == "responses" or (self._may_switch and needed_by(spec.model or ""))
+        self._left_out: set[str] = set()
+        self._server = Server(
             spec,
             http_client,
-            setting=f"models.{spec.name}",
+            setting=setting,
+            silence=max(spec.timeout, spec.first_token_timeout),
             sent="the conversation and its sources do",
+            shorten=f"Start a new conversation, or set {setting}.context_window so that old turns are left out",
             promised="a chat completion",
         )
 
     @classmethod
     def from_spec(cls, spec: ModelSpec, resources: Resources) -> OpenAICompatModel:
-        """The factory that the registry calls."""
+        """A factory for a server that has no preset."""
         return cls(spec)
 
     def connect(self) -> openai.AsyncOpenAI:
@@ -130,35 +70,66 @@ class OpenAICompatModel(ChatModel):
         return self._server.connect()
 
     async def stream(self, request: ChatRequest) -> AsyncIterator[Delta]:
-        with self._server.explained():
-            chunks: Any = await self.connect().chat.completions.create(**self._arguments(request))
-            async with chunks:
-                finished = False
-                async for chunk in chunks:
-                    delta = _delta(chunk)
-                    finished = finished or delta.finish is not None
+        model = self._model or await self._only_model()
+        explainer = self._server.explainer(model)
+        with explainer.explained():
+            interface, events = await self._open(model, request)
+            async with events, aclosing(interface.deltas(events, Answer(explainer))) as deltas:
+                async for delta in deltas:
                     yield delta
-            if not finished:
-                raise errors.ProtocolError(f"{self.name}: the stream ended before the answer did")
 
-    def _arguments(self, request: ChatRequest) -> dict[str, Any]:
+    async def _open(self, model: str, request: ChatRequest) -> tuple[Interface, openai.AsyncStream[Any]]:
+        import openai
+
+        while True:
+            interface = RESPONSES if self._responses else CHAT
+            body = self._body(interface, model, request)
+            try:
+                return interface, await self._server.events(interface.path, body)
+            except openai.APIStatusError as error:
+                if error.status_code == 404:
+                    self._model = self._spec.model
+                if not self._adapts(refusal(error), body):
+                    raise
+
+    def _body(self, interface: Interface, model: str, request: ChatRequest) -> dict[str, Any]:
         spec = self._spec
-        arguments: dict[str, Any] = {
-            "model": spec.model,
-            "messages": [_message(message) for message in request.messages],
-            "stream": True,
-            "stream_options": {"include_usage": True},
-        }
+        body = interface.body(model, request.messages)
         temperature = spec.temperature if request.temperature is None else request.temperature
+        if temperature is not None and not (self._preset is OPENAI and _THINKS.match(model)):
+            body["temperature"] = temperature
         limit = spec.max_tokens if request.max_tokens is None else request.max_tokens
-        if temperature is not None:
-            arguments["temperature"] = temperature
         if limit is not None:
-            # OpenAI's newer models know only the second name, most other servers only the first.
-            arguments["max_completion_tokens" if "api.openai.com" in str(spec.base_url) else "max_tokens"] = limit
-        if spec.options:
-            arguments["extra_body"] = dict(spec.options)
-        return arguments
+            name = "max_output_tokens" if interface is RESPONSES else self._preset.limit
+            body[_OTHER_LIMIT.get(name, name) if name in self._left_out else name] = limit
+        return {key: value for key, value in body.items() if key not in self._left_out} | dict(spec.options)
+
+    def _adapts(self, found: Refusal, body: dict[str, Any]) -> bool:
+        """Learn from a refusal what this model does not take; whether there is something to learn."""
+        if found.needs_responses and self._may_switch and not self._responses:
+            self._responses = True
+            return True
+        if found.status not in (400, 422) or not _UNWANTED.search(" ".join((*found.codes, found.said))):
+            return False
+        for name in _OPTIONAL:
+            if name in body and name not in self._spec.options and re.search(rf"\b{name}\b", found.said):
+                self._left_out.add(name)
+                return True
+        return False
+
+    async def _only_model(self) -> str:
+        offered = [model.name for model in await self.offered()]
+        setting = f"models.{self.name}.model"
+        if len(offered) == 1:
+            self._model = offered[0]
+            return offered[0]
+        if not offered:
+            raise errors.ConfigurationError(f"{self.name} lists no model: load one there, or name it in {setting}")
+        shown = ", ".join(offered[:8]) + (", …" if len(offered) > 8 else "")
+        raise errors.ConfigurationError(f"{self.name} lists several models: name one in {setting}: {shown}")
+
+    async def offered(self) -> tuple[Offered, ...]:
+        return await listed(self._server, self._preset.windows)
 
     async def aclose(self) -> None:
         await self._server.aclose()
@@ -171,14 +142,21 @@ class OpenAIEmbeddings:
         if not spec.model:
             raise errors.ConfigurationError(f"{spec.name} names no model: add `model:`")
         self._model = spec.model
-        spec = replace(spec, base_url=spec.base_url or "https://api.openai.com/v1")
-        self._server = _Server(
-            spec, http_client, setting=spec.name, sent="a text does", promised="one vector for each text"
+        spec = replace(spec, base_url=spec.base_url or OPENAI.base_url)
+        self._server = Server(
+            spec,
+            http_client,
+            setting=spec.name,
+            silence=spec.timeout,
+            sent="a text does",
+            shorten="Choose smaller passages, or another model",
+            promised="one vector for each text",
+            retries=1,
         )
 
     async def embed(self, texts: Sequence[str]) -> list[list[float]]:
         """One vector a text, in the order of the texts, from one request. Raises ConnectorError."""
-        with self._server.explained():
+        with self._server.explainer().explained():
             found = await self._server.connect().embeddings.create(
                 model=self._model, input=list(texts), encoding_format="float"
             )
@@ -190,60 +168,3 @@ class OpenAIEmbeddings:
     async def aclose(self) -> None:
         """Close the client; the next call makes another."""
         await self._server.aclose()
-
-
-def _from_status(server: _Server, error: openai.APIStatusError, said: str) -> errors.ConnectorError:
-    name, model = server.spec.name, server.spec.model
-    status, code = error.status_code, str(getattr(error, "code", "") or "")
-    lowered = said.lower()
-    if status in (401, 403):
-        return errors.AuthenticationFailed(
-            f"{name}: the provider refuses the API key for model '{model}' (HTTP {status}). "
-            f"Check {server.setting}.api_key"
-        )
-    if status == 429 and code == "insufficient_quota":
-        return errors.QuotaExceeded(f"{name}: the account has no credit left. Check the provider's billing page")
-    if status == 429:
-        wait = error.response.headers.get("retry-after", "")
-        seconds = float(wait) if wait.replace(".", "", 1).isdigit() else None
-        return errors.RateLimited(f"{name} asks for a pause; try again in a moment", retry_after=seconds)
-    if code in _CONTEXT_CODES or any(word in lowered for word in _CONTEXT_WORDS):
-        return errors.ContextTooLong(f"{name}: {server.sent} not fit model '{model}'")
-    if code == "content_filter":
-        return errors.ContentFiltered(f"{name}: the provider's content filter stopped this turn")
-    if status == 404:
-        return errors.ConfigurationError(
-            f"{name}: {server.address} knows no such model or no such path (HTTP 404). Either there is no model "
-            f"'{model}' (check {server.setting}.model), or the address is not that of the API, which on most servers "
-            f"ends in /v1 (check {server.setting}.base_url)"
-        )
-    if status >= 500:
-        return errors.Unavailable(f"{name}: the provider is down or overloaded (HTTP {status})")
-    return errors.BadRequest(f"{name} did not accept the request (HTTP {status}): {said}")
-
-
-def _delta(chunk: ChatCompletionChunk) -> Delta:
-    usage = chunk.usage and Usage(chunk.usage.prompt_tokens or 0, chunk.usage.completion_tokens or 0)
-    if not chunk.choices:
-        return Delta(usage=usage or None, model=chunk.model or None)
-    choice = chunk.choices[0]
-    reason = choice.finish_reason
-    return Delta(
-        text=(choice.delta.content or "") if choice.delta else "",
-        usage=usage or None,
-        model=chunk.model or None,
-        finish=_FINISH.get(reason, "stop") if reason else None,
-    )
-
-
-def _message(message: ChatMessage) -> dict[str, str]:
-    pieces = [render_document(part) if isinstance(part, DocumentPart) else part.text for part in message.parts]
-    return {"role": message.role, "content": "\n\n".join(pieces)}
-
-
-def render_document(part: DocumentPart) -> str:
-    """A passage fenced as XML; its text is escaped, so that it can never close the fence."""
-    facts = {"number": str(part.number), "title": part.title, "section": part.section}
-    facts |= {"date": part.date or "", "page": part.page or "", "note": part.note or ""}
-    attributes = " ".join(f"{key}={quoteattr(value)}" for key, value in facts.items() if value)
-    return f"<document {attributes}>\n{escape(part.text)}\n</document>"

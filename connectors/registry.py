@@ -13,6 +13,7 @@ from importlib.metadata import entry_points
 
 from connectors.base import ChatModel, ModelSpec, Resources
 from connectors.errors import ConfigurationError
+from connectors.presets import PRESETS
 
 Factory = Callable[[ModelSpec, Resources], ChatModel]
 ENTRY_POINTS = "switchyard.connectors"
@@ -22,23 +23,28 @@ ENTRY_POINTS = "switchyard.connectors"
 class Connector:
     """Where a connector lives, how to install what it needs, and what it presets."""
 
-    target: str
+    target: str | Factory
     install: str | None = None
     base_url: str | None = None
     key_variable: str | None = None
 
 
-_OPENAI = "connectors.openai_compat:OpenAICompatModel.from_spec"
 _REGISTRY: dict[str, Connector] = {
     "builtin": Connector("connectors.builtin:BuiltinModel.from_spec"),
     "scripted": Connector("connectors.scripted:ScriptedModel.from_spec"),
-    "openai": Connector(_OPENAI, base_url="https://api.openai.com/v1", key_variable="OPENAI_API_KEY"),
-    "openai-compatible": Connector(_OPENAI),
-    "ollama": Connector(_OPENAI, base_url="http://127.0.0.1:11434/v1"),
-    "vllm": Connector(_OPENAI, base_url="http://127.0.0.1:8000/v1"),
-    "llamacpp": Connector(_OPENAI, base_url="http://127.0.0.1:8080/v1"),
-    "lmstudio": Connector(_OPENAI, base_url="http://127.0.0.1:1234/v1"),
-    "tgi": Connector(_OPENAI, base_url="http://127.0.0.1:8080/v1"),
+    "langchain": Connector(
+        "connectors.langchain_chat:LangChainModel.from_spec", install='pip install "switchyard[langchain]"'
+    ),
+    "transformers": Connector(
+        "connectors.in_process:TransformersModel.from_spec", install='pip install "switchyard[transformers]"'
+    ),
+    "llama-cpp": Connector(
+        "connectors.llama_cpp:LlamaCppModel.from_spec", install='pip install "switchyard[llama-cpp]"'
+    ),
+    **{
+        name: Connector(row.build, base_url=row.base_url, key_variable=row.key_variable)
+        for name, row in PRESETS.items()
+    },
 }
 
 
@@ -89,6 +95,8 @@ def _from_entry_points(name: str) -> Connector | None:
 
 
 def _load(entry: Connector, spec: ModelSpec) -> Factory:
+    if not isinstance(entry.target, str):
+        return entry.target
     module_name, _, attribute = entry.target.partition(":")
     if not attribute:
         module_name, _, attribute = entry.target.rpartition(".")

@@ -8,19 +8,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from connectors.base import ChatModel, ChatRequest, Delta, ModelSpec, Resources, Usage
-from connectors.errors import ConfigurationError, ConnectorError
+from connectors.errors import ConfigurationError
 
 
 @dataclass(slots=True)
 class Step:
-    """One answer: the pieces as they arrive, ``delay`` seconds before each, then ``error`` if there is one."""
+    """One answer: the pieces as they arrive, ``delay`` seconds before each, then ``error`` if there is one, or nothing
+    any more if it ``hangs``, or the end with ``finish``. An error that is no ConnectorError plays a broken connector,
+    an empty piece a sign of life."""
 
     pieces: Sequence[str]
-    error: ConnectorError | None = None
+    error: Exception | None = None
     delay: float = 0.0
+    hangs: bool = False
+    finish: Literal["stop", "length", "filter"] = "stop"
 
 
 @dataclass
@@ -55,12 +59,14 @@ class ScriptedModel(ChatModel):
             for piece in step.pieces:
                 await asyncio.sleep(step.delay)
                 yield Delta(text=piece)
+            if step.hangs:
+                await asyncio.Event().wait()
             complete = True
         finally:
             self.closed += not complete
         if step.error is not None:
             raise step.error
-        yield Delta(usage=Usage(0, len(step.pieces)), model=self.name, finish="stop")
+        yield Delta(usage=Usage(0, len(step.pieces)), model=self.name, finish=step.finish)
 
     def done(self) -> None:
         """Raises AssertionError if the script was not played to its end."""

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from assistant.app import Assistant, build_assistant
+from assistant.backends import Chains
 from assistant.knowledge.embedder import FastEmbedder
 from assistant.settings import Settings
 from connectors import ChatModel
@@ -66,8 +67,8 @@ async def demo(_demo_index: Path, tmp_path: Path) -> AsyncIterator[Assistant]:
 
 
 def answer_with(assistant: Assistant, model: ChatModel) -> None:
-    """Let ``model`` play both roles of an open assistant."""
-    assistant.models.update(main=model, voice=model)
+    """Let ``model`` play both roles of an open assistant, on every surface."""
+    assistant.backends.use(Chains.single(model, assistant.settings.surfaces))
 
 
 __all__ = ["ROOT", "SHARED", "ScriptedModel", "answer_with", "needs_shared"]

@@ -19,7 +19,7 @@ MAY_IMPORT = {
 # The command line is the top of the program: it starts the pages.
 TOP = {"assistant/cli/serve.py"}
 HOMES = {
-    "gradio": {"ui/chat_page.py"},
+    "gradio": {"ui/chat_page.py", "ui/chat_handlers.py", "ui/theme.py"},
     "llama_index": {
         "assistant/knowledge/readers.py",
         "assistant/knowledge/formats.py",
@@ -28,8 +28,9 @@ HOMES = {
     },
     "qdrant_client": {f"assistant/knowledge/store/{name}.py" for name in ("server", "server_config", "server_index")},
     "qdrant_edge": {f"assistant/knowledge/store/{name}.py" for name in ("embedded", "embedded_index", "files", "bm25")},
-    "openai": {"connectors/openai_compat.py"},
+    "openai": {f"connectors/openai_{name}.py" for name in ("compat", "server", "errors")},
     "sqlalchemy": {f"assistant/records/{name}.py" for name in ("models", "repository", "manifest", "corrections")},
+    "prometheus_client": {"assistant/telemetry.py"},
     "fastembed": {"assistant/knowledge/embedder.py", "assistant/knowledge/rerank.py"},
     "tree_sitter": {"assistant/knowledge/grammars.py"},
 }

@@ -47,7 +47,7 @@ BAD_FILES = [
     ("router: {missed_lookup: 1}", "assistant.yaml:1: router.missed_lookup is not a setting. Did you mean router.costs.missed_lookup?"),
     ("surprise: 1", f"assistant.yaml:1: surprise is not a setting. The settings here are: {TOP}."),
     ("_env_file: x", f"assistant.yaml:1: _env_file is not a setting. The settings here are: {TOP}."),
-    ("server:\n  7: 1", "assistant.yaml:2: server.7 is not a setting. The settings here are: host, port, root_path, allowed_hosts."),
+    ("server:\n  7: 1", "assistant.yaml:2: server.7 is not a setting. The settings here are: host, port, root_path, metrics, allowed_hosts."),
     ("collections: {hr: {description: x}}", "assistant.yaml:1: collections.hr.description is not a setting. The settings here are: title, sources, readers."),
     # values of the wrong kind
     ("server:\n  port: abc", "assistant.yaml:2: server.port must be a whole number from 1 to 65535, got 'abc'. The default is 7860."),
@@ -85,6 +85,12 @@ BAD_FILES = [
     ("server: {root_path: chat}", "assistant.yaml:1: server.root_path must start with a slash. Write for example /assistant."),
     # values that do not go together
     ("models: {gpt: }\nroles:\n  main: gtp", "assistant.yaml:3: roles.main names a model that does not exist: 'gtp'. Did you mean gpt? The models are: gpt, builtin."),
+    ("models: {gpt: }\nroles:\n  main: [gpt, gtp]", "assistant.yaml:3: roles.main[1] names a model that does not exist: 'gtp'. Did you mean gpt? The models are: gpt, builtin."),
+    ("models: {gpt: }\nroles:\n  main: [gpt, builtin, gpt]", "assistant.yaml:3: roles.main[2] names 'gpt' a second time. Remove one of the two."),
+    ("roles:\n  main: []", "assistant.yaml:2: roles.main names no model. Name one, or leave the key out."),
+    ("roles:\n  main: {a: b}", "assistant.yaml:2: roles.main must be the name of a model, or a list of names. Write gpt, or [gpt, local]."),
+    ("surfaces:\n  shop:\n    roles: {main: gtp}", "assistant.yaml:3: surfaces.shop.roles.main names a model that does not exist: 'gtp'. The models are: builtin."),
+    ("models:\n  m: {price: {input: -1, output: 1}}", "assistant.yaml:2: models.m.price.input must be 0 or more, got -1. Write a number."),
     ("models: {gpt: }\nroles:\n  voice: gtp", "assistant.yaml:3: roles.voice names a model that does not exist: 'gtp'. Did you mean gpt? The models are: gpt, builtin."),
     ("models:\n  builtin:\n    connector: openai", "assistant.yaml:3: models.builtin.connector must stay builtin. Give your own model another name."),
     ("surfaces:\n  portal:\n    collections:\n      - dmo", "assistant.yaml:4: surfaces.portal.collections[0] names a collection that does not exist: 'dmo'. Did you mean demo? The collections are: demo."),

@@ -69,7 +69,7 @@ def create_app(assistant: Assistant, token: str) -> FastAPI:
         except StoreError as error:
             log.error("the document base does not answer: %s", error)
             raise HTTPException(503, "The document base does not answer. It has been logged.") from error
-        return {"status": "ok", "version": VERSION}
+        return {"status": "ok", "version": VERSION, "settings": "invalid" if assistant.problem else "ok"}
 
     @app.post("/api/chat")
     async def chat(body: ChatBody, authorization: Annotated[str, Header()] = "") -> StreamingResponse:
@@ -110,9 +110,10 @@ def create_app(assistant: Assistant, token: str) -> FastAPI:
 
 def _mount_page(app: FastAPI, assistant: Assistant) -> FastAPI:
     from ui import chat_page
+    from ui.chat_handlers import Look
 
     surface = assistant.settings.surfaces["portal"]
-    look = chat_page.Look(
+    look = Look(
         title=surface.title,
         greeting=surface.greeting,
         placeholder=surface.placeholder,
@@ -120,7 +121,7 @@ def _mount_page(app: FastAPI, assistant: Assistant) -> FastAPI:
         suggestions=tuple(surface.suggestions),
         collections={name: each.title or name for name, each in assistant.settings.collections.items()},
     )
-    return chat_page.mount(app, assistant.service, assistant.records, "portal", look)
+    return chat_page.mount(app, assistant.service, assistant.records, "portal", look, lambda: bool(assistant.problem))
 
 
 async def _rejected(_: Request, error: Exception) -> JSONResponse:

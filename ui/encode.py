@@ -17,6 +17,7 @@ from markdown_it.token import Token
 
 from assistant.conversation.grounding import EVIDENCE
 from assistant.conversation.routes import ROUTES
+from ui.answered import answered, fell_back
 from ui.ways import Said, ways
 
 Wire = Mapping[str, Any]
@@ -114,6 +115,8 @@ class Shown:
             lines.append(("failed", self.ended["message"]))
         elif self.ended and self.ended.get("cut"):
             lines.append(("note", "The answer was cut at the model's length limit."))
+        if self.ended and self.ended.get("faults"):
+            lines.append(("note", fell_back(self.ended)))
         if self.ended and self.ended.get("note"):
             lines.append(("note", self.ended["note"]))
         if self.stopped:
@@ -146,10 +149,7 @@ def route_card(
     if retrieved:
         rows.append(("Searched in", ", ".join(collections.get(name, name) for name in retrieved["searched"])))
     if ended and ended["type"] == "finished":
-        timings = ended["timings"]
-        rows.append(("Answered by", f"{ended['model']}, prompt {ended['prompt_version']}"))
-        first = timings.get("first_token", timings["finished"])
-        rows.append(("Time", f"first word after {first:.2f} s, done after {timings['finished']:.2f} s"))
+        rows += answered(ended)
     table = "".join(f"<dt>{escape(name)}</dt><dd>{_inline(value)}</dd>" for name, value in rows)
     kind = f"route route-{routed['route']}{' corrected' if corrected else ''}"
     return (

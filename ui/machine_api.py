@@ -9,12 +9,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Header, HTTPException
-from fastapi.responses import StreamingResponse
+from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, Field
 
 from assistant.app import Assistant
 from assistant.knowledge.happenings import Happening, Mistake, NotDone, Tell, encode
 from assistant.knowledge.store import StoreError, StoreUnavailable
+from assistant.telemetry import CONTENT_TYPE
 from ui.encode import sse
 
 log = logging.getLogger(__name__)
@@ -68,6 +69,10 @@ class Token:
 def add_machine_routes(app: FastAPI, assistant: Assistant, token: Token) -> None:
     """Add them; each answers with JSON, or with what happens as server-sent events, then done or failed."""
     guarded: dict[str, Any] = {"dependencies": [Depends(token)]}
+
+    @app.get("/metrics", dependencies=[] if assistant.settings.server.metrics else [Depends(token)])
+    async def metrics() -> Response:
+        return Response(assistant.metrics.text(), media_type=CONTENT_TYPE)
 
     @app.post("/api/ingest", **guarded)
     async def ingest(body: IngestBody) -> StreamingResponse:

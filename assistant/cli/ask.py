@@ -110,6 +110,9 @@ def _show(event: dict[str, Any], before: list[dict[str, Any]], out: Console) -> 
             out.print(f"[dim]{escape(line)}[/]")
         if event["note"]:
             out.print(f"[dim]{escape(event['note'])}[/]")
+        if event["faults"]:
+            failed = "; ".join(f"{each['model']}: {each['message']}" for each in event["faults"])
+            out.print(f"[dim]{escape(event['backend'])} answered, because others did not. {escape(failed)}[/]")
 
 
 def summary(events: list[dict[str, Any]]) -> dict[str, Any]:
@@ -131,9 +134,12 @@ def summary(events: list[dict[str, Any]]) -> dict[str, Any]:
         "evidence": retrieved.get("evidence"),
         "cited": by_type.get("checked", {}).get("cited", []),
         "model": finished.get("model"),
+        "backend": finished.get("backend"),
+        "faults": finished.get("faults", []),
         "prompt_version": finished.get("prompt_version"),
         "router_version": routed.get("router_version"),
         "usage": finished.get("usage", {}),
+        "cost": finished.get("cost"),
         "timings": finished.get("timings", {}),
         "note": finished.get("note"),
         "error": {"code": failed["code"], "message": failed["message"]} if failed else None,

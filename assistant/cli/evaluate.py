@@ -32,28 +32,28 @@ def run(config: Path | None, what: What, passages: Path, turns: Path, as_json: b
 async def _measure(settings: Settings, what: What, passages: Path, turns: Path) -> dict[str, Any]:
     from rich.progress import Progress
 
+    from assistant.backends import Backends, CurrentModel
     from assistant.knowledge import evaluate
     from assistant.knowledge.embedder import FastEmbedder
-    from assistant.parts import make_embedder, make_models, retriever_maker
-    from connectors import Resources
+    from assistant.parts import Voice, make_embedder, retriever_maker
 
     chunks = evaluate.read_passages(passages)
     labelled = evaluate.read_turns(turns, {chunk.document for chunk in chunks})
     shipped = FastEmbedder()
     embedder = make_embedder(settings, shipped)
-    models = make_models(settings, Resources(embed=shipped.embed_now, exchanges=[]))
+    backends = Backends(Voice.of((), shipped).resources)
+    backends.use(backends.chains(settings))
     try:
         with Progress(console=console(stderr=True), transient=True) as bar:
             writing = bar.add_task("Passages", total=len(chunks))
             asking = bar.add_task("Turns", total=len(labelled))
             async with evaluate.indexed(chunks, embedder, lambda n: bar.update(writing, completed=n)) as index:
-                retriever = retriever_maker(settings, models)(index, embedder)
+                retriever = retriever_maker(settings, CurrentModel(backends))(index, embedder)
                 measure = evaluate.retrieval if what == "retrieval" else evaluate.evidence
                 return await measure(retriever, labelled, lambda n: bar.update(asking, completed=n))
     finally:
         await embedder.aclose()
-        for model in set(models.values()):
-            await model.aclose()
+        await backends.aclose()
 
 
 def _show(found: dict[str, Any]) -> None:

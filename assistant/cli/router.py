@@ -148,6 +148,7 @@ async def _explained(settings: Settings, text: str, history: tuple[Message, ...]
 async def _searched(settings: Settings, text: str, history: tuple[Message, ...], surface: str) -> _Setting:
     """As the engine searches. Where the documents cannot be searched the decision is made without them."""
     from assistant.app import build_assistant
+    from assistant.backends import CurrentModel
     from assistant.conversation.turn import Turn
     from assistant.knowledge.embedder import EmbedderError, FastEmbedder
     from assistant.knowledge.retrieve import Found
@@ -157,7 +158,7 @@ async def _searched(settings: Settings, text: str, history: tuple[Message, ...],
     turn = Turn(text, history, surface)
     try:
         async with build_assistant(settings) as assistant:
-            router = make_router(settings, assistant.router_embedder, assistant.models["main"])
+            router = make_router(settings, assistant.router_embedder, CurrentModel(assistant.backends))
             turn = Turn(text, history, surface, await assistant.readable(surface, ()))
             try:
                 return _Setting(router, turn, await assistant.base.search(turn, await router.embed(turn)))

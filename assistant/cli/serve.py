@@ -51,6 +51,7 @@ async def _serve(config: Path | None, loaded: Loaded, listener: socket.socket) -
     from assistant.app import build_assistant
     from assistant.cli.keeping import Keeper
     from assistant.config_file import load as read_settings
+    from assistant.settings_file import SettingsFile
     from ui.api import create_app
 
     class _Server(uvicorn.Server):
@@ -61,7 +62,8 @@ async def _serve(config: Path | None, loaded: Loaded, listener: socket.socket) -
             yield
 
     own_files = [loaded.path] if loaded.path else []
-    assistant = build_assistant(loaded.settings, reload=lambda: read_settings(config).settings, own_files=own_files)
+    file = SettingsFile(lambda: read_settings(config), loaded.watched)
+    assistant = build_assistant(loaded.settings, file=file, own_files=own_files)
     async with assistant:
         keeper = Keeper(assistant)
         await keeper.start()

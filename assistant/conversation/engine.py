@@ -6,9 +6,10 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, aclosing
+from dataclasses import asdict, dataclass, field
 from datetime import date
+from typing import Protocol
 
 from assistant.conversation import grounding
 from assistant.conversation.compose import compose
@@ -30,7 +31,7 @@ from assistant.routing.classifier import Embedded
 from assistant.routing.router import Decision, Router, VoicePolicy
 from assistant.routing.shadow import Shadow
 from assistant.voice.examples import VoiceExamples
-from connectors import ChatModel, ChatRequest, ConnectorError, Usage
+from connectors import ChatModel, ChatRequest, ConnectorError, Cost, Fault, Usage
 
 log = logging.getLogger(__name__)
 SHOWN_EXAMPLES = 4
@@ -45,12 +46,29 @@ class SurfacePolicy:
     contact: str | None = None
 
 
+class Models(Protocol):
+    """Who plays which role on which surface."""
+
+    def of(self, surface: str, role: Role) -> ChatModel:
+        """The model that does."""
+
+
+class Lender(Protocol):
+    """Lends the models to turns; they stay open for as long."""
+
+    def lease(self) -> AbstractContextManager[Models]:
+        """What is in use now."""
+
+
 @dataclass(slots=True)
 class _Stream:
     """What came out of the model so far."""
 
     text: list[str] = field(default_factory=list)
     model: str = ""
+    backend: str | None = None
+    faults: tuple[Fault, ...] = ()
+    cost: Cost | None = None
     usage: Usage | None = None
     note: str | None = None
     finish: str | None = None
@@ -68,7 +86,7 @@ class Engine:
         self,
         router: Router,
         retriever: Searcher,
-        models: Mapping[Role, ChatModel],
+        models: Lender,
         surfaces: Mapping[str, SurfacePolicy],
         examples: VoiceExamples,
         shadow: Shadow | None = None,
@@ -87,6 +105,12 @@ class Engine:
 
     async def run(self, turn: Turn) -> AsyncGenerator[Event]:
         """The turn's events. Closing the iterator stops the model; nothing but events comes out of a fault."""
+        with self._models.lease() as models:
+            async with aclosing(self._run(turn, models)) as events:
+                async for event in events:
+                    yield event
+
+    async def _run(self, turn: Turn, models: Models) -> AsyncGenerator[Event]:
         clock = _Clock()
         stream = _Stream()
         routed = False
@@ -114,7 +138,7 @@ class Engine:
                 yield Retrieved(decision.query, searched, passages, evidence, found.fresh)
             role: Role = "main" if policy.voice == "never" else route.role
             request, prompt_version = await self._request(turn, decision, found, embedded, role)
-            async with aclosing(self._answer(self._models[role], request, stream, clock)) as deltas:
+            async with aclosing(self._answer(models.of(turn.surface, role), request, stream, clock)) as deltas:
                 async for delta in deltas:
                     yield delta
             clock.mark("finished")
@@ -168,6 +192,9 @@ class Engine:
         try:
             async for delta in deltas:
                 stream.model = delta.model or stream.model
+                stream.backend = delta.backend or stream.backend
+                stream.faults = delta.faults or stream.faults
+                stream.cost = delta.cost or stream.cost
                 stream.usage = delta.usage or stream.usage
                 stream.note = delta.note or stream.note
                 stream.finish = delta.finish or stream.finish
@@ -209,12 +236,14 @@ def _finished(stream: _Stream, prompt_version: str, clock: _Clock) -> Finished |
         return Failed("model_empty", f"{stream.model} answered with nothing. Please try again.", "")
     if stream.finish == "filter":
         return Failed("model_content_filter", f"{stream.model}: the provider's filter cut this answer.", stream.answer)
-    usage = stream.usage
     return Finished(
         answer=stream.answer,
         model=stream.model,
+        backend=stream.backend or stream.model,
+        faults=stream.faults,
         prompt_version=prompt_version,
-        usage={"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens} if usage else {},
+        usage=asdict(stream.usage) if stream.usage else {},
+        cost=stream.cost,
         timings=dict(clock.marks),
         note=stream.note,
         cut=stream.finish == "length",

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from assistant.knowledge.documents import Passage
 from assistant.knowledge.evidence import Evidence, EvidenceState
 from assistant.routing.router import Decision
+from connectors import Cost, Fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +57,11 @@ class Checked:
 class Finished:
     """The whole answer, what produced it, and how long that took.
 
-    ``usage`` counts tokens where the provider does (``input_tokens``, ``output_tokens``); ``timings`` are seconds
-    since the turn began: ``routed``, ``retrieved``, ``first_token``, ``finished``; ``note`` is what the reader must
-    know about this answer; ``cut`` says that the model stopped at its length limit.
+    ``model`` is what the provider calls the model that answered, ``backend`` its name in the settings; ``faults`` are
+    the models that were asked before it and failed. ``usage`` counts tokens: ``input_tokens``, ``output_tokens``,
+    ``cached_tokens`` of the input, and ``estimated`` where the provider counts none; ``cost`` is known where a price
+    is. ``timings`` are seconds since the turn began: ``routed``, ``retrieved``, ``first_token``, ``finished``;
+    ``note`` is what the reader must know about this answer; ``cut`` says that the model stopped at its length limit.
     """
 
     answer: str
@@ -68,6 +71,9 @@ class Finished:
     timings: Mapping[str, float]
     note: str | None = None
     cut: bool = False
+    backend: str = ""
+    faults: tuple[Fault, ...] = ()
+    cost: Cost | None = None
 
 
 @dataclass(frozen=True, slots=True)

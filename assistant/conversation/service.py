@@ -21,6 +21,7 @@ from assistant.conversation.wire import encode
 from assistant.records.corrections import Correction, Corrections
 from assistant.records.models import now
 from assistant.records.repository import RecordsError, Repository, StoredTurn
+from assistant.telemetry import Metrics
 
 log = logging.getLogger(__name__)
 DEFAULT_SURFACE = "portal"
@@ -71,26 +72,44 @@ class _Record:
             self.status = "finished" if isinstance(event, Finished) else "failed"
 
 
+@dataclass(frozen=True, slots=True)
+class Front:
+    """What the settings say of turns, exchanged as one when they change. ``surfaces`` maps a surface to the collections
+    that people of given groups may search on it, as a function, because collections come and go while the program runs.
+    ``voiced`` is the router's rule for the voice, for turns that people say should have been looked up."""
+
+    engine: Engine
+    surfaces: Mapping[str, Readable]
+    limits: Limits = Limits()
+    voiced: Voiced = field(default_factory=lambda: voiced_by({}, 0.5))
+
+
 class ChatService:
-    """The front door of the engine. ``surfaces`` maps a surface to the collections that people of given groups may
-    search on it, as a function, because collections come and go while the program runs. ``voiced`` is the router's
-    rule for the voice, for turns that people say should have been looked up."""
+    """The front door of the engine. ``before`` is called when a turn comes in: the place to take over new settings."""
 
     def __init__(
         self,
-        engine: Engine,
+        front: Front,
         records: Repository,
-        surfaces: Mapping[str, Readable],
-        limits: Limits,
-        voiced: Voiced | None = None,
+        *,
+        before: Callable[[], Awaitable[None]] | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
-        self.engine = engine
-        self._voiced = voiced or voiced_by({}, 0.5)
+        self._front = front
+        self._before_turn = before
+        self._metrics = metrics or Metrics()
         self._corrections = Corrections(records)
         self._records = records
-        self._surfaces = surfaces
-        self._limits = limits
         self._running: dict[str, set[asyncio.Event]] = {}
+
+    @property
+    def engine(self) -> Engine:
+        """What runs the next turn."""
+        return self._front.engine
+
+    def use(self, front: Front) -> None:
+        """Run the turns that begin from now on by other settings; those that run go on as they began."""
+        self._front = front
 
     async def settled(self, conversation: str, seconds: float = 3.0) -> None:
         """Wait until no turn of a conversation is running, at most so long: what is stopped is recorded by then."""
@@ -111,6 +130,7 @@ class ChatService:
     ) -> Turn:
         """The turn, recorded as said. ``groups`` are those of the person, beside the surface's own. Raises
         TurnRejected and then records nothing."""
+        await self._follow()
         text = self._checked_text(text)
         chosen = _route(route)
         if conversation is not None:
@@ -122,7 +142,7 @@ class ChatService:
         readable = await self._readable(surface, collection, groups)
         turns = await self._records.turns(conversation) if conversation else []
         history = as_history(turns)
-        if len(turns) >= self._limits.conversation_turns:
+        if len(turns) >= self._front.limits.conversation_turns:
             raise TurnRejected("conversation_full", "This conversation has become too long. Please start a new one.")
         conversation = conversation or await self._records.start_conversation(person, surface, text)
         turn = await self._records.start_turn(conversation, text, collection)
@@ -148,7 +168,7 @@ class ChatService:
             raise TurnRejected("not_answered", "This turn has no answer yet whose route could be wrong. Wait for it.")
         decision = {name: value for name, value in stored.routed.items() if name not in _IDS}
         surface = await self._records.surface_of(stored.conversation, person) or ""
-        found = meant(named, decision, self._voiced(surface, decision["scores"]["voice"]))
+        found = meant(named, decision, self._front.voiced(surface, decision["scores"]["voice"]))
         if found is None:
             raise TurnRejected("nothing_to_look_up", "Nothing was looked up for this answer. Say look_up instead.")
         correction = Correction(
@@ -180,6 +200,7 @@ class ChatService:
     async def again(self, turn: str, route: str | None, *, person: str, groups: Collection[str] = ()) -> Turn:
         """The last turn of a conversation, recorded as said once more in its place; the answers that it had stay in
         the records. Raises TurnRejected and then records nothing."""
+        await self._follow()
         stored = await self._stored(turn, person)
         chosen = _route(route)
         surface = await self._records.surface_of(stored.conversation, person) or ""
@@ -189,6 +210,10 @@ class ChatService:
         if version is None:
             raise TurnRejected("not_last", "Only the last turn can be run again: what was said after it rests on it.")
         return Turn(stored.text, history, surface, readable, chosen, version, stored.conversation)
+
+    async def _follow(self) -> None:
+        if self._before_turn is not None:
+            await self._before_turn()
 
     async def _stored(self, turn: str, person: str) -> StoredTurn:
         stored = await self._records.turn(turn, person) if turn.isascii() and turn.isprintable() else None
@@ -203,16 +228,19 @@ class ChatService:
     async def run(self, turn: Turn) -> AsyncGenerator[Event]:
         """The turn's events, recorded. A stream that is closed early is recorded as stopped, with its text."""
         record = _Record()
+        watched = self._metrics.turn(turn)
         done = asyncio.Event()
         self._running.setdefault(turn.conversation, set()).add(done)
         try:
             async with aclosing(self.engine.run(turn)) as events:
                 async for event in events:
                     record.take(event)
+                    watched.take(event)
                     if isinstance(event, Finished | Failed):
                         await self._save(turn, record)
                     yield event
         finally:
+            watched.end()
             try:
                 if record.status == "stopped":
                     # Shielded: whoever stops the turn must not also stop its being recorded.
@@ -242,7 +270,7 @@ class ChatService:
             raise TurnRejected("empty_turn", "The message is empty. Type a question first.")
         if any(unicodedata.category(letter) == "Cs" for letter in text):
             raise TurnRejected("not_text", "The message holds something that is not text. Type it again.")
-        limit = self._limits.turn_characters
+        limit = self._front.limits.turn_characters
         if len(text) > limit:
             raise TurnRejected(
                 "turn_too_long", f"The message has {len(text):,} characters; at most {limit:,} can be read at once."
@@ -252,9 +280,9 @@ class ChatService:
     async def _readable(self, surface: str, collection: str | None, groups: Collection[str]) -> frozenset[str]:
         """What the turn may search. A collection that the person may not read is refused in the very words of one
         that does not exist."""
-        if surface not in self._surfaces:
+        if surface not in self._front.surfaces:
             raise TurnRejected("unknown_surface", f"There is no surface '{surface}'.")
-        readable = frozenset(await self._surfaces[surface](groups))
+        readable = frozenset(await self._front.surfaces[surface](groups))
         if collection is None:
             return readable
         if collection not in readable:

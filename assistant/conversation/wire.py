@@ -78,7 +78,7 @@ _ENCODERS: dict[type, tuple[str, Callable[[Any], dict[str, Any]]]] = {
     Retrieved: ("retrieved", _retrieved),
     TextDelta: ("text_delta", asdict),
     Checked: ("checked", lambda event: asdict(event) | {"cited": list(event.cited), "invented": list(event.invented)}),
-    Finished: ("finished", asdict),
+    Finished: ("finished", lambda event: asdict(event) | {"faults": [asdict(fault) for fault in event.faults]}),
     Failed: ("failed", asdict),
 }
 KINDS = tuple(kind for kind, _ in _ENCODERS.values())

@@ -123,6 +123,12 @@ class DocumentBase:
                 self._retired.remove(bundle)
                 await self._close_embedder(bundle)
 
+    def use(self, make_retriever: MakeRetriever) -> None:
+        """Search in another way from the next turn on."""
+        self.make_retriever = make_retriever
+        if self._live is not None:
+            self._live.retriever = make_retriever(self._live.index, self._live.build.embedder)
+
     async def beside(self, build: Build) -> Index:
         """An index to fill beside the live one: what a stopped rebuild of the same kind has left, else a new one."""
         aliases, names = await self.store.aliases(), await self.store.indexes()

@@ -4,7 +4,7 @@ fine-tuned one is configured, and are what the builtin connector repeats."""
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,6 +55,9 @@ class VoiceExamples:
         self._examples = tuple(examples)
         self._embedder = embedder
         self._vectors: Vectors | None = None
+
+    def __iter__(self) -> Iterator[VoiceExample]:
+        return iter(self._examples)
 
     async def nearest(self, vector: Vectors, count: int) -> list[VoiceExample]:
         """Up to ``count`` examples by closeness of what was said to ``vector``, nearest first."""

@@ -10,7 +10,7 @@ from assistant.app import Assistant
 from assistant.conversation.correct import VERDICTS, Meant, Verdict, Voiced, meant, row, voiced_by
 from assistant.conversation.events import Event, Failed, Finished, Retrieved, Routed
 from assistant.conversation.routes import ROUTES
-from assistant.conversation.service import ChatService, Limits, TurnRejected
+from assistant.conversation.service import ChatService, Front, TurnRejected
 from assistant.conversation.turn import Message, Turn
 from assistant.records.corrections import labelled
 from assistant.routing.router import VoicePolicy
@@ -187,7 +187,7 @@ def service_of(demo: Assistant, readable: set[str], voiced: Voiced = lambda *_: 
     async def what_may_be_read(_: object) -> set[str]:
         return readable
 
-    return ChatService(demo.service.engine, demo.records, {"portal": what_may_be_read}, Limits(), voiced)
+    return ChatService(Front(demo.service.engine, {"portal": what_may_be_read}, voiced=voiced), demo.records)
 
 
 async def test_the_routers_rule_for_the_voice_is_asked(demo: Assistant) -> None:

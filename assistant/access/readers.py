@@ -1,0 +1,43 @@
+"""Which collections somebody may search on a surface, while collections and settings come and go."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from assistant.access.policy import EVERYONE, readable
+from assistant.knowledge.base import DocumentBase
+from assistant.knowledge.collections import Collections
+from assistant.settings import Settings
+
+SECONDS = 2.0
+"""Another process may fill a shared store, so what there is is read again after so long."""
+
+
+@dataclass(slots=True)
+class Readers:
+    """Reads what collections there are, and remembers it for a moment."""
+
+    base: DocumentBase
+    collections: Collections
+    _found: Mapping[str, Collection[str]] = field(default_factory=dict)
+    _read: tuple[float, int, Settings | None] = (0.0, -1, None)
+
+    async def of(self, settings: Settings, surface: str, groups: Collection[str]) -> frozenset[str]:
+        """The collections that somebody of these groups may search on a surface."""
+        at, changes, by = self._read
+        if changes != self.collections.changes or by is not settings or time.monotonic() - at >= SECONDS:
+            self._read = (time.monotonic(), self.collections.changes, settings)
+            await self.base.look_again()
+            self._found = await self.who_reads(settings, await self.base.live.index.collections())
+        place = settings.surfaces[surface]
+        found = readable(self._found, [*place.groups, *groups])
+        return found if place.collections is None else found & frozenset(place.collections)
+
+    async def who_reads(self, settings: Settings, present: Collection[str]) -> Mapping[str, Collection[str]]:
+        """Who may read each collection that there is: as the settings say, else everyone where a command made it. One
+        that has left the settings, or that nobody knows the origin of, is nobody's."""
+        made = await self.collections.of_commands()
+        named = settings.collections
+        return {name: named[name].readers if name in named else [EVERYONE] if name in made else [] for name in present}

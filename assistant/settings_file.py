@@ -1,0 +1,82 @@
+"""The settings file while the program runs: whether it has changed, and what it says now."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from assistant.config_errors import ConfigError, Problem, Where
+from assistant.config_file import Loaded
+from assistant.settings import Settings
+
+SETTLED = 0.1
+"""Seconds without a change after which whoever writes the file is taken to be done."""
+LONGEST = 2.0
+"""Seconds after which it is read as it is."""
+
+Signature = tuple[tuple[int, int, int] | None, ...]
+
+
+@dataclass(slots=True)
+class SettingsFile:
+    """Watches the files that ``load`` reads: the settings and what they name as ``${file:…}``. Looking costs some
+    microseconds, so every turn may."""
+
+    load: Callable[[], Loaded]
+    watched: tuple[Path, ...]
+    _seen: Signature = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._seen = self._signature()
+
+    def changed(self) -> bool:
+        """Whether a file is another than the one that was read last."""
+        return self._signature() != self._seen
+
+    async def read(self) -> Settings:
+        """What the settings say now. A file that is being written is left the time to become whole. Raises ConfigError;
+        the file then counts as read, until it changes again."""
+        before, self._seen = self._seen, await self._settled()
+        if before[0] is not None and self._seen[0] is None:
+            where = Where(str(self.watched[0]))
+            raise ConfigError([Problem("", where, "this file is gone.", "Put it back; the settings are as before.")])
+        loaded = await asyncio.to_thread(self.load)
+        if loaded.watched != self.watched:
+            self.watched = loaded.watched
+            self._seen = self._signature()
+        return loaded.settings
+
+    async def _settled(self) -> Signature:
+        until = time.monotonic() + LONGEST
+        now = self._signature()
+        while time.monotonic() < until and (_fresh(now) or _emptied(now, self._seen)):
+            await asyncio.sleep(SETTLED / 2)
+            now = self._signature()
+        return now
+
+    def _signature(self) -> Signature:
+        return tuple(map(_stat, self.watched))
+
+
+def _stat(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _fresh(now: Signature) -> bool:
+    clock = time.time()
+    return any(each is not None and 0 <= clock - each[0] / 1e9 < SETTLED for each in now)
+
+
+def _emptied(now: Signature, before: Signature) -> bool:
+    """Editors write by emptying the file first, and an empty file would be the defaults."""
+    return any(
+        was is not None and was[1] > 0 and (each is None or each[1] == 0)
+        for each, was in zip(now, before, strict=False)
+    )

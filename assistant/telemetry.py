@@ -1,0 +1,115 @@
+"""Figures of the running program, in the Prometheus format: turns, answers, fallbacks, tokens, costs, times.
+
+Nothing here holds a word that anybody wrote: labels are names of the settings, routes and stable codes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from assistant.conversation.events import Event, Failed, Finished, Retrieved, Routed, TextDelta
+from assistant.conversation.turn import Turn
+
+SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120)
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+States = Callable[[], Mapping[str, str]]
+"""The circuit breakers: names of models with ``closed``, ``open`` or ``half_open``."""
+
+
+class Metrics:
+    """Counts what passes through the service."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        made = {"registry": self.registry, "namespace": "switchyard"}
+        self.turns = Counter("turns", "Turns by how they ended", ["surface", "route", "outcome"], **made)
+        self.running = Gauge("turns_running", "Turns that are being answered", **made)
+        self.evidence = Counter("evidence", "Looked-up turns by evidence state", ["surface", "state"], **made)
+        self.failures = Counter("failures", "Turns without a full answer", ["code"], **made)
+        self.answers = Counter("answers", "Answers by model of the settings", ["model"], **made)
+        self.fallbacks = Counter("fallbacks", "Models that failed where another answered", ["model", "code"], **made)
+        self.first = Histogram("first_token_seconds", "Until the first word", ["model"], buckets=SECONDS, **made)
+        self.whole = Histogram("turn_seconds", "Until the end of the answer", ["route"], buckets=SECONDS, **made)
+        self.tokens = Counter("tokens", "Tokens by model", ["model", "direction"], **made)
+        self.cost = Counter("cost", "Cost of answers, in the currency of the price", ["model", "currency"], **made)
+
+    def turn(self, turn: Turn) -> Watched:
+        """What sees the events of a turn."""
+        self.running.inc()
+        return Watched(self, turn)
+
+    def watch_breakers(self, states: States) -> None:
+        """Tell the state of the circuit breakers too."""
+        self.registry.register(_Breakers(states))
+
+    def text(self) -> bytes:
+        """All of it, as ``CONTENT_TYPE``."""
+        return generate_latest(self.registry)
+
+
+class Watched:
+    """One turn; ``end`` is called once, however it ends."""
+
+    __slots__ = ("_began", "_ended", "_metrics", "_route", "_turn")
+
+    def __init__(self, metrics: Metrics, turn: Turn) -> None:
+        self._metrics, self._turn = metrics, turn
+        self._began = time.perf_counter()
+        self._route = ""
+        self._ended: Finished | Failed | None = None
+
+    def take(self, event: Event) -> None:
+        """Take one event in."""
+        if isinstance(event, TextDelta):
+            return
+        if isinstance(event, Routed):
+            self._route = event.decision.route
+        elif isinstance(event, Retrieved):
+            self._metrics.evidence.labels(self._turn.surface, event.evidence.state).inc()
+        elif isinstance(event, Finished | Failed):
+            self._ended = event
+
+    def end(self) -> None:
+        """Count the turn."""
+        metrics, ended = self._metrics, self._ended
+        outcome = "stopped" if ended is None else "finished" if isinstance(ended, Finished) else "failed"
+        metrics.running.dec()
+        metrics.turns.labels(self._turn.surface, self._route, outcome).inc()
+        metrics.whole.labels(self._route).observe(time.perf_counter() - self._began)
+        if isinstance(ended, Failed):
+            metrics.failures.labels(ended.code).inc()
+        elif ended is not None:
+            self._answered(ended)
+
+    def _answered(self, ended: Finished) -> None:
+        metrics, model = self._metrics, ended.backend
+        metrics.answers.labels(model).inc()
+        for fault in ended.faults:
+            metrics.fallbacks.labels(fault.model, fault.code).inc()
+        if "first_token" in ended.timings:
+            metrics.first.labels(model).observe(ended.timings["first_token"])
+        for direction in ("input", "output", "cached"):
+            metrics.tokens.labels(model, direction).inc(ended.usage.get(f"{direction}_tokens", 0))
+        if ended.cost is not None:
+            metrics.cost.labels(model, ended.cost.currency).inc(ended.cost.amount)
+
+
+class _Breakers(Collector):
+    def __init__(self, states: States) -> None:
+        self._states = states
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        family = GaugeMetricFamily(
+            "switchyard_model_resting",
+            "1 while a model is not asked, because it failed again and again",
+            None,
+            ["model"],
+        )
+        for name, state in self._states().items():
+            family.add_metric([name], float(state == "open"))
+        yield family
