@@ -49,7 +49,7 @@ def policy_of(chosen: Model) -> Policy:
         retries=chosen.retries,
         concurrency=chosen.concurrency,
         context_window=chosen.context_window,
-        price=price and Price(price.input, price.output, price.cached_input, price.currency),
+        price=Price(price.input, price.output, price.cached_input, price.currency) if price else None,
     )
 
 

@@ -15,7 +15,7 @@ import yaml
 
 from assistant.config_errors import dotted
 from assistant.config_value import parse, show
-from assistant.config_yaml import _Loader
+from assistant.config_yaml import Loader
 
 Keys = tuple[str, ...]
 Entry = tuple[yaml.ScalarNode, yaml.Node]
@@ -34,13 +34,12 @@ def written(text: str, loc: Keys) -> Any:
 def set_value(text: str, loc: Keys, value: Any) -> str:
     """`text` with `value` at `loc`, in sections that are added where they are missing. Raises NotEditable."""
     document = _Document(text)
-    *around, (_, last) = found if (found := document.walk(loc)) else [(None, document.root)]
-    rest = loc[len(found) :]
-    if not rest:
-        flow = _is_flow(around[-1][1] if around else document.root)
-        changed = document.replaced(found[-1], value, flow)
+    found = document.walk(loc)
+    if len(found) < len(loc):
+        changed = document.added(found[-1] if found else None, loc[len(found) :], value, loc)
     else:
-        changed = document.added(found[-1] if found else None, last, rest, value, loc)
+        section = found[-2][1] if len(found) > 1 else document.root
+        changed = document.replaced(found[-1], value, _is_flow(section))
     return _checked(text, changed, loc, value)
 
 
@@ -60,7 +59,7 @@ class _Document:
     def __init__(self, text: str) -> None:
         self.text = text
         self.newline = "\r\n" if "\r\n" in text else "\n"
-        self.root = _Loader(text).get_single_node()
+        self.root = Loader(text).get_single_node()
 
     def walk(self, loc: Keys) -> list[Entry]:
         """The entries on the way to `loc`, as far as they exist."""
@@ -90,8 +89,9 @@ class _Document:
             return self._without_lines(old.start_mark.line, self._line(end), self._after_colon(entry), f" {shown}")
         return self._spliced(start, end, shown)
 
-    def added(self, entry: Entry | None, section: yaml.Node | None, rest: Keys, value: Any, loc: Keys) -> str:
-        """With the keys `rest` in `section`, the value of `entry`, which lacks them."""
+    def added(self, entry: Entry | None, rest: Keys, value: Any, loc: Keys) -> str:
+        """With the keys `rest`, the end of `loc`, in the section of `entry`, or in the file itself."""
+        section = entry[1] if entry else self.root
         if isinstance(section, yaml.MappingNode):
             if section.flow_style:
                 return self._put_flow(section, rest, value)

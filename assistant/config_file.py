@@ -1,7 +1,7 @@
 """Loads the settings from assistant.yaml and the environment: the one place that reads either."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -65,6 +65,12 @@ def load(path: Path | None = None, *, environ: Mapping[str, str] | None = None) 
     referring = frozenset(dotted(loc) for loc in written.references)
     watched = (file.absolute(), *sorted(written.files))
     return Loaded(settings, MappingProxyType(origins), file if found else None, referring, watched)
+
+
+def variables_set(names: Iterable[str], *, environ: Mapping[str, str] | None = None) -> frozenset[str]:
+    """Those of these environment variables that hold something; never what."""
+    environ = os.environ if environ is None else environ
+    return frozenset(name for name in names if environ.get(name))
 
 
 def leaves(value: Any, loc: Loc = ()) -> Iterator[tuple[Loc, Any]]:

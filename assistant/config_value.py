@@ -7,12 +7,12 @@ from typing import Any
 
 import yaml
 
-from assistant.config_yaml import _Loader
+from assistant.config_yaml import Loader
 
 
 def parse(text: str) -> Any:
     """The plain values of a YAML text by the rules of the settings file; `${…}` stays as it is. Raises YAMLError."""
-    return _Loader(text).get_single_data()
+    return Loader(text).get_single_data()
 
 
 def read_value(text: str, schema: dict[str, Any]) -> Any:

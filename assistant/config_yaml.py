@@ -13,7 +13,7 @@ from assistant.config_types import Loc
 _TAG = "tag:yaml.org,2002:"
 
 
-class _Loader(yaml.SafeLoader):
+class Loader(yaml.SafeLoader):
     """YAML 1.2's core types, as editors read them: `no` and `12:30` are text, not False and 750."""
 
     yaml_implicit_resolvers = {}  # noqa: RUF012 - PyYAML's own name
@@ -25,7 +25,7 @@ for _kind, _pattern, _first in (
     ("int", r"[-+]?[0-9]+", [*"-+0123456789"]),
     ("float", r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", [*"-+.0123456789"]),
 ):
-    _Loader.add_implicit_resolver(_TAG + _kind, re.compile(rf"(?:{_pattern})\Z"), _first)
+    Loader.add_implicit_resolver(_TAG + _kind, re.compile(rf"(?:{_pattern})\Z"), _first)
 
 _MAKE: dict[str, Callable[[str], Any]] = {
     _TAG + "null": lambda text: None,
@@ -68,7 +68,7 @@ def read_yaml(path: Path, environ: Mapping[str, str]) -> Written:
     """
     text = _read_text(path)
     try:
-        node = _Loader(text).get_single_node()
+        node = Loader(text).get_single_node()
         written = _Values(path, environ).read(node)
     except (yaml.YAMLError, RecursionError) as error:
         problem = _syntax_problem(path.name, text, error)

@@ -15,6 +15,7 @@ from assistant.config_types import (
     DatabaseUrl,
     Finding,
     HostName,
+    Loc,
     Name,
     Number,
     RootPath,
@@ -252,7 +253,8 @@ class Settings(BaseSettings):
     def _model_findings(self) -> Iterator[Finding]:
         if self.models[BUILTIN].connector != BUILTIN:
             yield Finding(("models", BUILTIN, "connector"), "must stay builtin.", "Give your own model another name.")
-        places = [(("roles",), self.roles), *((("surfaces", n, "roles"), s.roles) for n, s in self.surfaces.items())]
+        places: list[tuple[Loc, Roles | SurfaceRoles]] = [(("roles",), self.roles)]
+        places += [(("surfaces", name, "roles"), each.roles) for name, each in self.surfaces.items()]
         for place, roles in places:
             for key, name in unknown_names(roles, self.models):
                 fix = f"{did_you_mean(name, self.models)} The models are: {', '.join(self.models)}.".strip()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -26,7 +27,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        made = {"registry": self.registry, "namespace": "switchyard"}
+        made: Any = {"registry": self.registry, "namespace": "switchyard"}
         self.turns = Counter("turns", "Turns by how they ended", ["surface", "route", "outcome"], **made)
         self.running = Gauge("turns_running", "Turns that are being answered", **made)
         self.evidence = Counter("evidence", "Looked-up turns by evidence state", ["surface", "state"], **made)

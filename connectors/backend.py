@@ -32,7 +32,7 @@ class Policy:
 
 
 class Backend(Wrapper):
-    """``inner`` is the connector alone, ``outer`` the same in its policies, which is what ``stream`` asks."""
+    """``inner`` is the connector alone; ``stream`` asks it through its policies. ``budget`` knows window and price."""
 
     def __init__(self, connector: str, spec: ModelSpec, policy: Policy, inner: ChatModel) -> None:
         from connectors.budget import BudgetedModel
@@ -44,7 +44,10 @@ class Backend(Wrapper):
         self.policy = policy
         guarded = GuardedModel(inner, first_token=spec.first_token_timeout, idle=spec.timeout)
         guarded.name = spec.name
-        asked: ChatModel = BudgetedModel(guarded, spec, context_window=policy.context_window, price=policy.price)
+        self.budget = BudgetedModel(
+            guarded, spec, context_window=policy.context_window, price=policy.price, connector=connector
+        )
+        asked: ChatModel = self.budget
         self._limited = LimitedModel(asked, places=policy.concurrency) if policy.concurrency is not None else None
         asked = self._limited or asked
         self._retrying = RetryingModel(asked, retries=policy.retries) if policy.retries > 0 else None

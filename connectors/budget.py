@@ -126,7 +126,7 @@ class BudgetedModel(Wrapper):
         messages, counter = request.messages, self._counter
         await counter.load()
         total, bare = counter.messages(messages), least(messages, counter)
-        if self.window is not None:
+        if self.window is not None and counter.family.encoding is None:
             counter.learn(total, self.window)
         return await self._trimmed(request, (total + bare) // 2) if total > bare else None
 

@@ -82,13 +82,15 @@ def providers(variables: Collection[str]) -> tuple[Provider, ...]:
     return tuple(provider for provider in PROVIDERS if provider.variable in variables)
 
 
-async def servers(addresses: Sequence[str] = ADDRESSES) -> tuple[LocalServer, ...]:
-    """The servers at these addresses, which end in /v1. Nothing but loopback should be asked unbidden."""
+async def servers(addresses: Sequence[str] | None = None) -> tuple[LocalServer, ...]:
+    """The servers at these addresses, which end in /v1, by default the usual ones on this machine."""
     import httpx2
 
     # Proxies that the environment names are for the world outside.
     async with httpx2.AsyncClient(timeout=SECONDS, trust_env=False) as client:
-        found = await asyncio.gather(*(_server(client, address) for address in addresses))
+        found = await asyncio.gather(
+            *(_server(client, each) for each in (ADDRESSES if addresses is None else addresses))
+        )
     return tuple(server for server in found if server is not None)
 
 

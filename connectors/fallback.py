@@ -85,7 +85,7 @@ class FallbackModel(ChatModel):
         advice = ""
         if kind in _PASSING:
             advice = f". Try again in {math.ceil(wait)} seconds" if wait else ". Try again in a moment"
-        return kind(f"None of the {len(errors)} models for '{self.name}' answered. {reasons}{advice}", retry_after=wait)
+        return kind(f"None of the {len(errors)} models answered. {reasons}{advice}", retry_after=wait)
 
 
 def _kind(error: ConnectorError) -> type[ConnectorError]:

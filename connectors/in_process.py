@@ -38,6 +38,8 @@ class TransformersModel(InProcessModel):
 
         spec, options = self._spec, self._spec.options
         more = dict(options.get("load") or {})
+        if unknown := transformers.GenerationConfig().update(**dict(options.get("generate") or {})):
+            raise ValueError(f"options.generate: there is no {', '.join(unknown)}")
         transformers.utils.logging.disable_progress_bar()
         device = options.get("device") or _accelerator(torch)
         model = transformers.AutoModelForCausalLM.from_pretrained(
@@ -52,17 +54,22 @@ class TransformersModel(InProcessModel):
                 source = str(adapter)
         if "device_map" not in more:
             model = model.to(device)
-        trusted = {key: more[key] for key in ("trust_remote_code", "revision", "token") if key in more}
-        tokenizer = transformers.AutoTokenizer.from_pretrained(source, **trusted)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(source, **self._access())
         return LoadedTransformers(self.name, model.eval(), tokenizer, options)
 
     def _describe(self) -> Offered:
-        import peft  # noqa: F401 - all that answering needs must be there
-        import torch  # noqa: F401
+        import torch  # noqa: F401 - what answering needs must be there
         import transformers
 
-        config = transformers.AutoConfig.from_pretrained(self._spec.model)
+        if self._spec.options.get("adapter"):
+            import peft  # noqa: F401
+        config = transformers.AutoConfig.from_pretrained(self._spec.model, **self._access())
         return Offered(str(self._spec.model), _window(config))
+
+    def _access(self) -> dict[str, Any]:
+        """The part of the ``load`` options that says what may be read, and from where."""
+        more = dict(self._spec.options.get("load") or {})
+        return {key: more[key] for key in ("cache_dir", "revision", "token", "trust_remote_code") if key in more}
 
     def _explained(self, error: Exception) -> ConfigurationError:
         setting = f"models.{self.name}"
@@ -123,7 +130,8 @@ class LoadedTransformers(Loaded):
             settings.eos_token_id = self._tokenizer.eos_token_id
         if settings.pad_token_id is None:
             settings.pad_token_id = next(iter(sorted(_ends(settings.eos_token_id))), 0)
-        settings.update(max_length=None, max_new_tokens=limit, num_beams=1, **self._generate)
+        settings.update(**self._generate)
+        settings.update(max_length=None, max_new_tokens=limit, num_beams=1)
         if temperature is not None and temperature > 0:
             settings.update(do_sample=True, temperature=temperature)
         elif temperature is not None:
@@ -132,6 +140,14 @@ class LoadedTransformers(Loaded):
 
     def _decode(self, ids: Sequence[int]) -> str:
         return str(self._tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
+
+    def free(self) -> None:
+        """At once, and not when the garbage collector finds the model's cycles."""
+        import torch
+
+        for tensor in (*self._model.parameters(), *self._model.buffers()):
+            tensor.data = torch.empty(0, dtype=tensor.dtype, device=tensor.device)
+        torch.cuda.empty_cache()
 
 
 class Listener:

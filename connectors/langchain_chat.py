@@ -204,6 +204,9 @@ def _refuse_what_is_ignored(model: BaseChatModel, spec: ModelSpec) -> None:
 def _with_own_connections(model: Any, spec: ModelSpec) -> _Built:
     """LangChain lets all models of a process share OpenAI's and Anthropic's connections, so that none can close them:
     these get their own, with our time-outs. A client or a proxy from the options stays as it is."""
+    if "stream_chunk_timeout" in _names_of(type(model)) and "stream_chunk_timeout" not in spec.options:
+        # It waits with asyncio.wait_for, which loses a cancellation in Python 3.11; silence is timed by us.
+        model.stream_chunk_timeout = None
     sdk: Any = getattr(model, "root_async_client", None) or getattr(model, "_async_client", None)
     if not hasattr(sdk, "with_options"):
         return _Built(model, own=[model, sdk, getattr(model, "async_client", None)])

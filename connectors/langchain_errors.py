@@ -179,12 +179,15 @@ def _status(error: Exception) -> int | None:
 
 
 def _codes(error: Exception) -> Iterator[str]:
-    """What the provider calls it: ``code``, ``type`` and ``status`` of the error and of the body it came with."""
+    """What the provider calls it: ``code``, ``type`` and ``status`` of the error and of the body it came with, or the
+    word before the message where LangChain passes on no more than that."""
     body: Any = getattr(error, "body", None) or getattr(error, "details", None)
     response = getattr(error, "response", None)
     if isinstance(response, Mapping):
         body = {"code": response.get("Error", {}).get("Code")}
     inner = body.get("error", body) if isinstance(body, Mapping) else None
+    if type(error) is ValueError and (said := re.match(r"(\w+): |\w*Error\(code='(\w+)'", str(error))):
+        yield said.group(1) or said.group(2)
     for source in (vars(error), inner if isinstance(inner, Mapping) else {}):
         yield from (str(source[key]) for key in ("code", "type", "status") if source.get(key))
 

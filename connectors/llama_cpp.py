@@ -92,15 +92,16 @@ class LoadedGguf(Loaded):
         return str(self._template(messages=messages, **self._arguments).prompt)
 
     def generate(self, prompt: Sequence[int], limit: int, temperature: float | None, say: Say) -> Generated:
-        from llama_cpp import llama_vocab_is_eog
+        import llama_cpp
 
+        vocabulary = llama_cpp.llama_model_get_vocab(self._llama.model)
         settings = self._settings | ({} if temperature is None else {"temp": temperature})
         decoder = codecs.getincrementaldecoder("utf-8")("ignore")
         made, said = 0, False
         with closing(self._llama.generate(list(prompt), **settings)) as tokens:
             for token in tokens:
                 made += 1
-                if llama_vocab_is_eog(self._llama._model.vocab, token):
+                if llama_cpp.llama_vocab_is_eog(vocabulary, token):
                     return Generated(made, "stop")
                 text = decoder.decode(self._llama.detokenize([token]))
                 text = text if said else text.lstrip(" ")
@@ -120,16 +121,23 @@ def _template(llama: Any) -> Any:
     source = llama.metadata.get("tokenizer.chat_template")
     if not source:
         return None
-    first, last = (
-        llama._model.token_get_text(token) if token != -1 else "" for token in (llama.token_bos(), llama.token_eos())
+    return Jinja2ChatFormatter(
+        template=source, bos_token=_written(llama, llama.token_bos()), eos_token=_written(llama, llama.token_eos())
     )
-    return Jinja2ChatFormatter(template=source, eos_token=last, bos_token=first)
 
 
 def _special_tokens(llama: Any) -> set[str]:
-    from llama_cpp import llama_vocab_is_control
+    import llama_cpp
 
-    model = llama._model
-    return {
-        model.token_get_text(token) for token in range(llama.n_vocab()) if llama_vocab_is_control(model.vocab, token)
-    }
+    vocabulary = llama_cpp.llama_model_get_vocab(llama.model)
+    tokens = range(llama.n_vocab())
+    return {_written(llama, token) for token in tokens if llama_cpp.llama_vocab_is_control(vocabulary, token)}
+
+
+def _written(llama: Any, token: int) -> str:
+    """A token as its file writes it; nothing for the token that a model does not have."""
+    import llama_cpp
+
+    if token < 0:
+        return ""
+    return str(llama_cpp.llama_vocab_get_text(llama_cpp.llama_model_get_vocab(llama.model), token).decode())

@@ -26,7 +26,7 @@ __all__ = ["OpenAICompatModel", "OpenAIEmbeddings", "render_document"]
 _THINKS = re.compile(r"(ft:)?(o\d|gpt-5(?!-chat)|gpt-[6-9])")
 _UNWANTED = re.compile(r"unsupported|not support|unexpected|unrecognized|unknown|extra (field|input)", re.IGNORECASE)
 _OTHER_LIMIT = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
-_OPTIONAL = ("temperature", "stream_options", *_OTHER_LIMIT, "max_output_tokens", "store")
+_OPTIONAL = ("temperature", "stream_options", *_OTHER_LIMIT, "max_output_tokens")
 
 
 class OpenAICompatModel(ChatModel):
@@ -40,7 +40,7 @@ class OpenAICompatModel(ChatModel):
         at_openai = is_openai(spec.base_url)
         self._preset = preset or (OPENAI if at_openai else COMPATIBLE)
         setting = f"models.{spec.name}"
-        if not spec.model and self._preset.names_model:
+        if not spec.model and self._preset.unnamed == "error":
             raise errors.ConfigurationError(f"{setting} names no model: add `model:` with one that the provider lists")
         if not spec.base_url:
             raise errors.ConfigurationError(f"{setting} has no base_url: add the server's address, ending in /v1")
@@ -70,7 +70,7 @@ class OpenAICompatModel(ChatModel):
         return self._server.connect()
 
     async def stream(self, request: ChatRequest) -> AsyncIterator[Delta]:
-        model = self._model or await self._only_model()
+        model = self._model or await self._unnamed_model()
         explainer = self._server.explainer(model)
         with explainer.explained():
             interface, events = await self._open(model, request)
@@ -95,6 +95,8 @@ class OpenAICompatModel(ChatModel):
     def _body(self, interface: Interface, model: str, request: ChatRequest) -> dict[str, Any]:
         spec = self._spec
         body = interface.body(model, request.messages)
+        if not model:
+            del body["model"]
         temperature = spec.temperature if request.temperature is None else request.temperature
         if temperature is not None and not (self._preset is OPENAI and _THINKS.match(model)):
             body["temperature"] = temperature
@@ -117,8 +119,10 @@ class OpenAICompatModel(ChatModel):
                 return True
         return False
 
-    async def _only_model(self) -> str:
-        offered = [model.name for model in await self.offered()]
+    async def _unnamed_model(self) -> str:
+        if self._preset.unnamed == "its own":
+            return ""
+        offered = [model.name for model in await listed(self._server, self._preset.windows)]
         setting = f"models.{self.name}.model"
         if len(offered) == 1:
             self._model = offered[0]
@@ -128,8 +132,13 @@ class OpenAICompatModel(ChatModel):
         shown = ", ".join(offered[:8]) + (", …" if len(offered) > 8 else "")
         raise errors.ConfigurationError(f"{self.name} lists several models: name one in {setting}: {shown}")
 
-    async def offered(self) -> tuple[Offered, ...]:
-        return await listed(self._server, self._preset.windows)
+    async def offered(self) -> tuple[Offered, ...] | None:
+        found = await listed(self._server, self._preset.windows)
+        if self._preset.unnamed != "its own":
+            return found
+        if self._spec.model and self._spec.model not in [model.name for model in found]:
+            found = (Offered(self._spec.model), *found)
+        return found or None
 
     async def aclose(self) -> None:
         await self._server.aclose()

@@ -107,7 +107,7 @@ class Explainer:
 
     name: str
     setting: str
-    model: str | None
+    model: str
     address: str
     secret: str | None
     silence: float

@@ -56,8 +56,11 @@ async def _add_windows(server: Server, windows: Windows, offered: dict[str, int 
             if row.get("type") == "embeddings":
                 offered.pop(row["id"], None)
     elif windows == "ollama":
-        for name in offered:
-            _fill(offered, name, _shown(await server.post(f"{root}/api/show", {"model": name})))
+        for name in list(offered):
+            shown = await server.post(f"{root}/api/show", {"model": name})
+            _fill(offered, name, _shown(shown))
+            if "completion" not in (shown.get("capabilities") or ["completion"]):
+                offered.pop(name)
         for row in (await server.get(f"{root}/api/ps"))["models"]:
             _fill(offered, row["name"], row.get("context_length"))
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from connectors import errors
 from connectors.base import ModelSpec
 from connectors.openai_errors import Explainer
+from connectors.presets import is_openai
 
 if TYPE_CHECKING:
     import openai
@@ -47,7 +48,7 @@ class Server:
         return Explainer(
             name=self.spec.name,
             setting=setting,
-            model=model or self.spec.model,
+            model=model or self.spec.model or "(not named)",
             address=address,
             secret=self.spec.api_key,
             silence=self.silence,
@@ -70,6 +71,9 @@ class Server:
                 max_retries=self._retries,
                 http_client=self._http_client,
             )
+            if not is_openai(self.spec.base_url):
+                # The SDK takes them from the environment; they are nobody else's business.
+                self._client.organization = self._client.project = None
         return self._client
 
     async def get(self, path: str) -> Any:

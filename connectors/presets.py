@@ -16,19 +16,18 @@ Windows = Literal["listed", "ollama", "llamacpp", "lmstudio", "tgi"]
 class Preset:
     """One kind of server.
 
-    ``limit`` is the field that limits an answer; ``names_model`` says that a model must be named, where otherwise the
-    only one that the server lists is taken; ``windows`` is where it tells the context windows of its models: in its
-    list of models, or in an interface of its own; ``responses`` says that some of its models are only to be had
-    through the Responses interface.
+    ``limit`` is the field that limits an answer. ``unnamed`` is what is asked when no model is configured: nothing,
+    which is an error; the only model that the server lists; or whichever the server was started with, which it need
+    not list. ``windows`` is where it tells the context windows of its models: in its list of models, or in an
+    interface of its own.
     """
 
     name: str
     base_url: str | None = None
     key_variable: str | None = None
     limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
-    names_model: bool = False
+    unnamed: Literal["error", "only", "its own"] = "only"
     windows: Windows = "listed"
-    responses: bool = False
 
     def build(self, spec: ModelSpec, resources: Resources) -> ChatModel:
         """The factory that the registry calls."""
@@ -42,8 +41,7 @@ OPENAI = Preset(
     "https://api.openai.com/v1",
     key_variable="OPENAI_API_KEY",
     limit="max_completion_tokens",
-    names_model=True,
-    responses=True,
+    unnamed="error",
 )
 COMPATIBLE = Preset("openai-compatible")
 LOCAL = (
@@ -52,7 +50,7 @@ LOCAL = (
     Preset("llamacpp", "http://127.0.0.1:8080/v1", windows="llamacpp"),
     Preset("lmstudio", "http://127.0.0.1:1234/v1", windows="lmstudio"),
     Preset("tgi", "http://127.0.0.1:8080/v1", windows="tgi"),
-    Preset("transformers-serve", "http://127.0.0.1:8000/v1"),
+    Preset("transformers-serve", "http://127.0.0.1:8000/v1", unnamed="its own"),
 )
 PRESETS = {preset.name: preset for preset in (OPENAI, COMPATIBLE, *LOCAL)}
 

@@ -18,7 +18,7 @@ from connectors.tokens import family
 _MILLION = 1_000_000
 _SNAPSHOT = re.compile(r"[-@](?:\d{4}-\d{2}-\d{2}|\d{8}|\d{4})$")
 _LOCAL = frozenset(
-    "builtin scripted ollama vllm llamacpp lmstudio tgi transformers-serve transformers llama-cpp in-process".split()
+    "builtin scripted ollama vllm llamacpp lmstudio tgi transformers-serve transformers llama-cpp".split()
 )
 """Connectors to models on a machine of one's own: a name like one of a provider's means nothing there."""
 _PROVIDERS = {

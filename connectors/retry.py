@@ -51,7 +51,7 @@ class RetryingModel(Wrapper):
             stream = self.inner.stream(request)
             return await first_words(stream), stream
 
-        # A copy for each stream: tenacity keeps the state of a run on the object.
+        # A copy for each stream, as tenacity's own decorator makes: the object keeps the state of a run.
         begun: tuple[Delta | None, AsyncIterator[Delta]] = await self._retrying.copy()(begin)
         first, stream = begun
         async with Closing(stream):

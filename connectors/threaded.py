@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import gc
 import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Literal
@@ -61,8 +60,9 @@ class Loaded(ABC):
     def generate(self, prompt: Sequence[int], limit: int, temperature: float | None, say: Say) -> Generated:
         """Write at most ``limit`` tokens, or fewer once ``say`` returns False."""
 
-    def free(self) -> None:  # noqa: B027 - most are freed when the last reference goes
-        """Give the memory back."""
+    @abstractmethod
+    def free(self) -> None:
+        """Give the memory back; nothing else is called after it."""
 
 
 class Worker:
@@ -94,19 +94,18 @@ class Worker:
 
         future = self._executor.submit(lambda: job(self._ready(asked), put, stop))
         future.add_done_callback(lambda _: put(None))
+        complete = False
         try:
             while (delta := await queue.get()) is not None:
+                complete = delta.finish is not None
                 yield delta
-            self._raise(future, stop)
+            if future.cancelled() or (stop.is_set() and not complete):
+                raise Unavailable(f"{self._name} was closed while it answered. Ask again")
+            future.result()
         finally:
             stop.set()
             self._stops.discard(stop)
             future.cancel()
-
-    def _raise(self, future: Future[None], stop: threading.Event) -> None:
-        if future.cancelled() or stop.is_set():
-            raise Unavailable(f"{self._name} was closed while it answered. Ask again")
-        future.result()
 
     def _ready(self, asked: float) -> Loaded:
         if self._loaded is None:
@@ -115,8 +114,8 @@ class Worker:
             try:
                 self._loaded = self._load()
             except ConnectorError as error:
-                self._failed = time.monotonic(), error
-                raise copy.copy(error) from error.__cause__
+                self._failed = time.monotonic(), copy.copy(error)  # without its frames, which may hold a model
+                raise
         return self._loaded
 
     async def close(self) -> None:
@@ -130,8 +129,6 @@ class Worker:
         loaded, self._loaded = self._loaded, None
         if loaded is not None:
             loaded.free()
-        del loaded
-        gc.collect()
 
 
 class InProcessModel(ChatModel):
@@ -198,6 +195,8 @@ class InProcessModel(ChatModel):
 
             temperature = self._spec.temperature if request.temperature is None else request.temperature
             done = loaded.generate(prompt, limit, temperature, say)
+            if stop.is_set():
+                return
             finish: Literal["stop", "length"] = "stop" if until.found else done.finish
             usage = Usage(len(prompt), done.tokens)
             rest = until.add(thoughts.rest()) + until.rest()

@@ -90,7 +90,7 @@ BAD_FILES = [
     ("roles:\n  main: []", "assistant.yaml:2: roles.main names no model. Name one, or leave the key out."),
     ("roles:\n  main: {a: b}", "assistant.yaml:2: roles.main must be the name of a model, or a list of names. Write gpt, or [gpt, local]."),
     ("surfaces:\n  shop:\n    roles: {main: gtp}", "assistant.yaml:3: surfaces.shop.roles.main names a model that does not exist: 'gtp'. The models are: builtin."),
-    ("models:\n  m: {price: {input: -1, output: 1}}", "assistant.yaml:2: models.m.price.input must be 0 or more, got -1. Write a number."),
+    ("models:\n  m: {price: {input: -1, output: 1}}", "assistant.yaml:2: models.m.price.input must be a number of 0 or more, got -1. Remove it to do without."),
     ("models: {gpt: }\nroles:\n  voice: gtp", "assistant.yaml:3: roles.voice names a model that does not exist: 'gtp'. Did you mean gpt? The models are: gpt, builtin."),
     ("models:\n  builtin:\n    connector: openai", "assistant.yaml:3: models.builtin.connector must stay builtin. Give your own model another name."),
     ("surfaces:\n  portal:\n    collections:\n      - dmo", "assistant.yaml:4: surfaces.portal.collections[0] names a collection that does not exist: 'dmo'. Did you mean demo? The collections are: demo."),

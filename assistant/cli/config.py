@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from assistant.cli.common import console, friendly, load_settings, stop
-from assistant.settings import DEMO_PATH, Source
+from assistant.settings import DEMO_PATH, Settings, Source
 
 
 def explain(path: Path | None) -> None:
@@ -28,17 +28,30 @@ def check(path: Path | None) -> None:
     with friendly():
         from assistant.app import build_assistant
 
-        assistant = build_assistant(loaded.settings)
+        build_assistant(loaded.settings)
     for name, collection in loaded.settings.collections.items():
         for index, source in enumerate(collection.sources):
             if problem := _missing(source):
                 stop(f"collections.{name}.sources[{index}]: {problem}")
     out = console()
     out.print(f"{loaded.path or 'no assistant.yaml, so the defaults'}: fine")
-    for role, model in assistant.models.items():
-        out.print(f"  {role}: answered by {model.name}")
+    for label, chain in _chains(loaded.settings).items():
+        out.print(f"  {label}: answered by {', else '.join(chain)}")
     out.print(f"  collections: {', '.join(loaded.settings.collections)}")
     out.print(f"  data: {loaded.settings.data}")
+
+
+def _chains(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """Who answers for each role, and on each surface that has models of its own."""
+    from assistant.backends import ROLES
+
+    found: dict[str, tuple[str, ...]] = {role: settings.roles.chain(role) for role in ROLES}
+    for surface, policy in settings.surfaces.items():
+        for role in ROLES:
+            chain = settings.roles_on(surface).chain(role)
+            if policy.roles.model_fields_set and chain != found[role]:
+                found[f"{surface}, {role}"] = chain
+    return found
 
 
 def _missing(source: Source) -> str:

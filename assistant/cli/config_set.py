@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from assistant.cli.common import console, load_settings, stop
+from assistant.cli.common import FAILED, console, load_settings, stop
 from assistant.config_edit import Keys, NotEditable, set_value, unset_value, written
 from assistant.config_errors import ConfigError, Problem, schema_at
 from assistant.config_file import DEFAULT_FILE, load
@@ -121,12 +121,12 @@ def _state(path: Path, named: Path) -> _State:
 
 def _put_in_place(target: Path, named: Path, before: str, after: str, was: _State) -> _State:
     """Write the text beside the file, check it there, and rename it: what was checked is what counts."""
-    fresh = None
+    fresh: Path | None = None
     try:
         descriptor, name = tempfile.mkstemp(prefix=f".{named.name}.", dir=named.absolute().parent)
         fresh = Path(name)
         with open(descriptor, "w", encoding="utf-8", newline="") as file:
-            _take_over(file.fileno(), target)
+            kept = _take_over(file.fileno(), target)
             file.write(after)
             file.flush()
             os.fsync(file.fileno())
@@ -134,35 +134,43 @@ def _put_in_place(target: Path, named: Path, before: str, after: str, was: _Stat
         if new := [problem for problem in now.problems if (problem.key, problem.message) not in was.wrong()]:
             stop("\n".join(["nothing was changed, because that would be wrong:", *map(str, new)]))
         if target.exists() and target.read_bytes().decode("utf-8") != before:
-            stop(f"{named} was changed by somebody else just now, so nothing was written. Run this again")
-        _rename(fresh, target, after)
+            stop(f"{named} was changed by somebody else just now, so nothing was written. Run this again", FAILED)
+        _exchange(fresh, target, after, in_place=not kept)
         return now
     except OSError as error:
-        stop(f"{named} cannot be written: {error.strerror}. Allow it, or change the file by hand")
+        stop(f"{named} cannot be written: {error.strerror}. Allow it, or change the file by hand", FAILED)
     finally:
         if fresh is not None:
             fresh.unlink(missing_ok=True)
 
 
-def _take_over(descriptor: int, target: Path) -> None:
-    """Mode and owner of the file that is replaced; a new file is for its owner alone."""
+def _take_over(descriptor: int, target: Path) -> bool:
+    """Give a file mode and owner of the one that it replaces; a new one is for its owner alone. False if that may not
+    be done here."""
     try:
         found = target.stat()
+        if (os.geteuid(), os.getegid()) != (found.st_uid, found.st_gid):
+            os.fchown(descriptor, found.st_uid, found.st_gid)
+        os.fchmod(descriptor, found.st_mode & 0o7777)
     except FileNotFoundError:
-        return
-    os.fchmod(descriptor, found.st_mode & 0o7777)
-    if (os.geteuid(), os.getegid()) != (found.st_uid, found.st_gid):
-        os.fchown(descriptor, found.st_uid, found.st_gid)
+        return True
+    except PermissionError:
+        return False
+    return True
 
 
-def _rename(fresh: Path, target: Path, text: str) -> None:
+def _exchange(fresh: Path, target: Path, text: str, *, in_place: bool) -> None:
+    """Rename the file. One that a container mounts, or that is linked to on another disk, is written in place."""
     from assistant.files import sync_folder
 
     try:
-        os.replace(fresh, target)
+        if not in_place:
+            os.replace(fresh, target)
     except OSError as error:
-        if error.errno not in (errno.EBUSY, errno.EXDEV):  # mounted into a container, or on another disk: in place
+        if error.errno not in (errno.EBUSY, errno.EXDEV):
             raise
+        in_place = True
+    if in_place:
         with target.open("w", encoding="utf-8", newline="") as file:
             file.write(text)
     sync_folder(target.parent)

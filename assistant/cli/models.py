@@ -31,6 +31,8 @@ SECONDS, CONNECT_SECONDS = 6.0, 3.0
 PROMPT = "Say hello to a new colleague in one short sentence."
 MAX_TOKENS = 400
 """Little, and yet enough for models that think before they speak."""
+MEASURABLE = 0.05
+"""Seconds of writing below which tokens a second mean nothing: the answer came in one piece."""
 SHOWN = 6
 COMPLETE = ("ollama", "vllm", "lmstudio")
 """Servers that have no other models than those that they list."""
@@ -137,7 +139,7 @@ async def _health(name: str, chosen: Model, resources: Resources, roles: tuple[s
     except ConnectorError as error:
         state, says, code = "wrong", str(error), error.code
     except TimeoutError:
-        state, says, code = "wrong", f"{name} did not list its models within {SECONDS:g} seconds", "model_timeout"
+        state, says, code = "wrong", _silent(name), "model_timeout"
     except Exception as error:  # a connector of somebody else's
         state, says = "wrong", f"{name}: its connector failed with {type(error).__name__} when asked for its models"
     facts = known(spec.model, chosen.connector)
@@ -146,9 +148,11 @@ async def _health(name: str, chosen: Model, resources: Resources, roles: tuple[s
     window = chosen.context_window or (facts.context_window if facts else None) or _window(spec, offered)
     address = _address(chosen.connector, spec)
     costs = asdict(price) if price else None
-    return Health(
-        name, chosen.connector, spec.model, address, roles, state, says, code, window, costs, shipped
-    )  # fmt: skip
+    return Health(name, chosen.connector, spec.model, address, roles, state, says, code, window, costs, shipped)
+
+
+def _silent(name: str) -> str:
+    return f"{name} did not list its models within {SECONDS:g} seconds; `assistant models test {name}` waits longer"
 
 
 async def _offered(connector: str, spec: ModelSpec, resources: Resources) -> tuple[Offered, ...] | None:
@@ -243,7 +247,7 @@ async def _timed(name: str, model: ChatModel) -> Answer:
             )
     total = time.perf_counter() - began
     writing = total - first if first is not None else 0.0
-    speed = answer.usage.output_tokens / writing if answer.usage and writing > 0 else None
+    speed = answer.usage.output_tokens / writing if answer.usage and writing >= MEASURABLE else None
     return replace(answer, text="".join(pieces), first_token=first, total=total, tokens_per_second=speed)
 
 

@@ -12,7 +12,8 @@ from assistant.cli.common import FAILED, console, stop
 from assistant.config_file import variables_set
 from assistant.config_value import show
 from assistant.settings import BUILTIN
-from connectors.detect import PROVIDERS, LocalServer, Provider, providers, servers
+from connectors import detect as here
+from connectors.detect import LocalServer, Provider
 from connectors.presets import PRESETS
 
 ORDER = "Asked in this order until one answers: first what runs on this machine, last what needs no model."
@@ -21,8 +22,8 @@ OTHERS = 4
 
 def detect(as_json: bool) -> None:
     """Print what is there, on stderr, and the settings for it."""
-    local = asyncio.run(servers())
-    keys = providers(variables_set(each.variable for each in PROVIDERS))
+    local = asyncio.run(here.servers())
+    keys = here.providers(variables_set(each.variable for each in here.PROVIDERS))
     chosen = settings_for(local, keys)
     if as_json:
         known = [asdict(each) | {"connector": each.connector, "installed": each.installed} for each in keys]

@@ -17,11 +17,11 @@ ANSWER_CHARACTERS = 160
 
 
 def print_health(found: Sequence[Health]) -> None:
-    """A block for each model: first those that play a role."""
+    """A block for each model: first those that are asked first, last those that play no role."""
     from rich.markup import escape
 
     out = console()
-    for each in sorted(found, key=lambda each: not each.roles):
+    for each in sorted(found, key=_place):
         plays = "; ".join(each.roles) or "no role"
         out.print(f"[bold]{escape(each.name)}[/]  [{STYLES[each.state]}]{each.state}[/]  [dim]{escape(plays)}[/]")
         _lines(_joined(each.connector, each.model, each.address))
@@ -56,6 +56,10 @@ def _times(found: Answer) -> Iterator[str]:
         yield f"all after {found.total:.2f} s"
     if found.tokens_per_second is not None:
         yield f"{found.tokens_per_second:,.0f} tokens/s"
+
+
+def _place(each: Health) -> tuple[bool, bool]:
+    return not each.roles, all("fallback" in role for role in each.roles)
 
 
 def _window(each: Health) -> str | None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import threading
-import weakref
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -46,10 +44,15 @@ class Promises:
     disk, which ``connector`` loads."""
 
     connector: type[InProcessModel]
+    options: ClassVar[dict[str, Any]] = {}
 
     @abstractmethod
     def counter(self, loaded: Any) -> Callable[[], int]:
         """What tells how many steps the loaded model has made."""
+
+    @abstractmethod
+    def is_freed(self, loaded: Any) -> bool:
+        """Whether its weights are gone."""
 
     @pytest.fixture
     async def make(self, models: dict[str, Path]) -> AsyncIterator[Make]:
@@ -57,6 +60,7 @@ class Promises:
 
         def build(kind: str | Path, **changes: Any) -> InProcessModel:
             path = models[kind] if isinstance(kind, str) else kind
+            changes["options"] = self.options | changes.get("options", {})
             made.append(self.connector(ModelSpec("tiny", model=str(path), **changes)))
             return made[-1]
 
@@ -170,10 +174,10 @@ class Promises:
         model = make("short")
         await collect(model)
         assert model._worker is not None
-        loaded = weakref.ref(model._worker._loaded)
+        loaded = model._worker._loaded
+        assert not self.is_freed(loaded)
         await model.aclose()
-        gc.collect()
-        assert loaded() is None
+        assert self.is_freed(loaded)
         await model.aclose()
         assert text_of(await collect(model)) == tiny_models.SAYS
 

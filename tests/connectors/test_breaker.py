@@ -238,5 +238,5 @@ class CircuitMachine(RuleBasedStateMachine):
         assert self.circuit.state == BreakerState()
 
 
-CircuitMachine.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+CircuitMachine.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
 TestCircuit = CircuitMachine.TestCase

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -29,14 +30,14 @@ def answering(pages: Pages, *, status: int = 200, otherwise: tuple[int, Any] = (
             length = int(self.headers.get("content-length") or 0)
             self.rfile.read(length)
             code, page = (status, pages[self.path]) if self.path in pages else otherwise
-            events = isinstance(page, list)
-            body = "".join(f"data: {each}\n\n" for each in page) if events else page
-            sent = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+            events = [f"data: {each}\n\n" for each in page] if isinstance(page, list) else [json.dumps(page)]
             self.send_response(code)
-            self.send_header("content-type", "text/event-stream" if events else "application/json")
-            self.send_header("content-length", str(len(sent)))
+            self.send_header("content-type", "text/event-stream" if isinstance(page, list) else "application/json")
+            self.send_header("content-length", str(sum(len(each.encode()) for each in events)))
             self.end_headers()
-            self.wfile.write(sent)
+            for number, each in enumerate(events):
+                time.sleep(0.06 if number else 0)
+                self.wfile.write(each.encode())
 
         do_POST = do_GET
 

@@ -112,7 +112,7 @@ async def test_all_failed_is_the_most_useful_error(
     first, second = kinds
     error = await error_of(failing("a", first("a is ill.")), failing("b", second("it is ill too")))
     assert type(error) is expected
-    assert str(error).startswith("None of the 2 models for 'main' answered. a is ill; b: it is ill too")
+    assert str(error).startswith("None of the 2 models answered. a is ill; b: it is ill too")
 
 
 class Vendors(RateLimited):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from connectors import ChatMessage, ChatModel, ChatRequest, Delta, pump
+from connectors import ChatMessage, ChatModel, ChatRequest, Delta, guard, pump
 from connectors.errors import ContentFiltered, EmptyAnswer, ProtocolError, RateLimited, TimedOut
 from connectors.guard import GuardedModel
 from connectors.scripted import ScriptedModel, Step
@@ -88,17 +88,17 @@ async def test_a_flood_of_nothing_is_silence() -> None:
 
 
 async def test_text_that_keeps_coming_is_never_late() -> None:
-    model = guarded(Step(["a"] * 20, delay=0.02), first_token=20, idle=0.2)
-    assert len(await deltas(model)) == 21
+    model = guarded(Step(["a"] * 30, delay=0.05), idle=1.0)
+    assert len(await deltas(model)) == 31
 
 
 async def test_a_slow_reader_is_not_a_silent_provider() -> None:
     text = ""
-    async with aclosing(guarded(Step(["a"] * 100), first_token=0.1, idle=0.1).stream(REQUEST)) as stream:
+    async with aclosing(guarded(Step(["a"] * 100), first_token=20, idle=0.5).stream(REQUEST)) as stream:
         async for delta in stream:
             text += delta.text
             if len(text) in (1, 50):
-                await asyncio.sleep(0.2)
+                await asyncio.sleep(0.7)
     assert text == "a" * 100
 
 
@@ -200,7 +200,9 @@ async def test_an_answer_without_a_word(step: Step, expected: type[Exception], w
 
 
 @pytest.mark.parametrize("hangs", [True, False])
-async def test_what_fails_behind_a_complete_answer_fails_nobody(hangs: bool) -> None:
+async def test_what_fails_behind_a_complete_answer_fails_nobody(hangs: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "TRAILER", 0.05)
+
     async def stream(request: ChatRequest) -> AsyncIterator[Delta]:
         yield Delta(text="done")
         yield Delta(finish="stop")
@@ -208,7 +210,8 @@ async def test_what_fails_behind_a_complete_answer_fails_nobody(hangs: bool) -> 
             await asyncio.Event().wait()
         raise OSError("the connection broke off")
 
-    found = await deltas(GuardedModel(Made(stream), first_token=20, idle=0.05))
+    async with asyncio.timeout(20):
+        found = await deltas(GuardedModel(Made(stream), first_token=60, idle=60))
     assert [(delta.text, delta.finish) for delta in found] == [("done", None), ("", "stop")]
 
 

@@ -44,6 +44,9 @@ class TestTransformers(Promises):
         loaded._model.register_forward_hook(lambda *_: steps.append(1))
         return lambda: len(steps)
 
+    def is_freed(self, loaded: Any) -> bool:
+        return sum(tensor.untyped_storage().nbytes() for tensor in loaded._model.parameters()) == 0
+
     async def test_an_adapter_changes_the_answer(self, make: Make, models: dict[str, Path]) -> None:
         adapted = make("short", options={"adapter": str(models["adapter"])})
         assert text_of(await collect(adapted)) == tiny_models.ADAPTED
@@ -54,11 +57,15 @@ class TestTransformers(Promises):
             await collect(make("short", options={"adapter": "/nowhere/at-all"}))
 
     async def test_options_reach_the_libraries(self, make: Make) -> None:
-        model = make("endless", options={"dtype": "bfloat16", "generate": {"max_new_tokens": 5}})
-        assert text_of(await collect(model)).split() == tiny_models.ROUND.split()
+        never = tiny_models.tokenizer().encode(" goes").ids
+        model = make("endless", options={"dtype": "bfloat16", "generate": {"suppress_tokens": never}})
+        text = text_of(await collect(model))
+        assert text.startswith(" and round it") and "goes" not in text
         assert model._worker is not None and str(model._worker._loaded._model.dtype) == "torch.bfloat16"
         with pytest.raises(errors.ConfigurationError, match="float33"):
             await collect(make("short", options={"dtype": "float33"}))
+        with pytest.raises(errors.ConfigurationError, match="no repetiton_penalty"):
+            await collect(make("short", options={"generate": {"repetiton_penalty": 9.0}}))
 
     async def test_a_template_that_passes_over_the_system_still_gets_its_rules(
         self, make: Make, tmp_path: Path
@@ -79,7 +86,7 @@ async def test_what_is_missing_is_named_with_the_command_that_installs_it(
 ) -> None:
     for package in ("torch", "transformers", "peft"):
         monkeypatch.setitem(sys.modules, package, None if package == missing else types.ModuleType(package))
-    model = TransformersModel.from_spec(ModelSpec("tiny", model="somewhere"), Resources())
+    model = TransformersModel.from_spec(ModelSpec("tiny", model="x", options={"adapter": "y"}), Resources())
     with pytest.raises(errors.ConfigurationError) as found:
         await model.offered()
     assert f"'{missing}'" in str(found.value) and 'pip install "switchyard[transformers]"' in str(found.value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -33,9 +33,13 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @tiny_models.needs("llama_cpp", "gguf", "torch", "transformers")
 class TestLlamaCpp(Promises):
     connector = LlamaCppModel
+    options: ClassVar[dict[str, Any]] = {"load": {"n_threads": 1, "n_threads_batch": 1}}
 
     def counter(self, loaded: Any) -> Callable[[], int]:
         return lambda: int(loaded._llama.n_tokens)
+
+    def is_freed(self, loaded: Any) -> bool:
+        return loaded._llama._model.model is None
 
     async def test_a_smaller_window_is_kept(self, make: Make) -> None:
         model = make("endless", options={"context_window": 256})

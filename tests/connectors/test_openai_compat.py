@@ -6,7 +6,7 @@ from collections.abc import Callable
 import httpx2
 import pytest
 
-from connectors import ChatMessage, ChatRequest, DocumentPart, ModelSpec, TextPart, errors
+from connectors import ChatMessage, ChatRequest, DocumentPart, ModelSpec, TextPart, Usage, errors
 from connectors.openai_compat import OpenAICompatModel
 
 KEY = "sk-planted-secret-0123456789"
@@ -55,6 +55,63 @@ async def test_streams_text_then_finish_and_usage() -> None:
     assert [delta.finish for delta in deltas if delta.finish] == ["stop"]
     assert (deltas[-1].usage.input_tokens, deltas[-1].usage.output_tokens) == (7, 2)
     assert deltas[-1].model == "m-1-2026"
+
+
+def said(finish: str | None = None, **delta: object) -> str:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish}
+    return f"data: {json.dumps({'model': 'm-1-2026', 'choices': [choice]})}\n\n"
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        [said(reasoning_content="Hmm"), said(reasoning="Hmm"), said(content="Yes.")],
+        [said(content="<thi"), said(content="nk>Hmm</th"), said(content="ink>\n\nYes"), said(content=".")],
+        [said(content=[{"type": "thinking", "thinking": "Hmm"}, {"type": "text", "text": "Yes."}])],
+        [said(role="assistant", content=None), said(content="Yes."), said(tool_calls=[{"index": 0}])],
+    ],
+)
+async def test_thoughts_never_reach_the_reader(frames: list[str]) -> None:
+    deltas = await collect(model(streaming(*frames, said("stop"))))
+    assert "".join(delta.text for delta in deltas) == "Yes."
+
+
+async def test_usage_in_every_event_comes_once_and_with_what_was_cached() -> None:
+    def counted(written: int) -> dict[str, object]:
+        return {"prompt_tokens": 7, "completion_tokens": written, "prompt_tokens_details": {"cached_tokens": 5}}
+
+    frames = [chunk("a"), chunk(usage=counted(1)), chunk("b", "stop"), chunk(usage=counted(2))]
+    deltas = await collect(model(streaming(*frames)))
+    assert [delta.usage for delta in deltas] == [None, None, Usage(7, 2, 5)]
+    assert deltas[-1].finish == "stop"
+
+
+@pytest.mark.parametrize(
+    ("reason", "finish"),
+    [("stop", "stop"), ("length", "length"), ("content_filter", "filter"), ("eos_token", "stop")],
+)
+async def test_why_an_answer_ended(reason: str, finish: str) -> None:
+    assert (await collect(model(streaming(chunk("x"), chunk(finish=reason)))))[-1].finish == finish
+
+
+@pytest.mark.parametrize(
+    ("reason", "expected", "says"),
+    [
+        ("stop", errors.EmptyAnswer, "without a word"),
+        ("length", errors.EmptyAnswer, r"models\.gpt\.max_tokens"),
+        ("content_filter", errors.ContentFiltered, "other words"),
+    ],
+)
+async def test_an_answer_without_a_word_says_why(reason: str, expected: type[Exception], says: str) -> None:
+    for words in ((), (chunk("<think>long thoughts"),), (chunk(" \n"),)):
+        with pytest.raises(expected, match=says):
+            await collect(model(streaming(*words, chunk(finish=reason))))
+
+
+async def test_a_refusal_is_an_answer_with_a_note() -> None:
+    deltas = await collect(model(streaming(said(refusal="I can"), said(refusal="not."), said("stop"))))
+    assert "".join(delta.text for delta in deltas) == "I cannot."
+    assert deltas[-1].note == "The model declined to answer this." and deltas[-1].finish == "stop"
 
 
 async def test_documents_are_fenced_and_cannot_close_their_fence() -> None:

@@ -160,7 +160,8 @@ async def test_nobody_takes_the_connection() -> None:
             waiting.append(one)
         spec = ModelSpec("gpt", model="m", base_url=f"http://127.0.0.1:{address[1]}/v1", connect_timeout=0.2)
         target = OpenAICompatModel(spec)
-        _, error = await asked(target)
+        async with asyncio.timeout(10):
+            _, error = await asked(target)
         await target.aclose()
         for one in waiting:
             one.close()

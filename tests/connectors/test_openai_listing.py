@@ -22,11 +22,13 @@ class LocalServer:
     def __init__(self, **pages: Any) -> None:
         self.pages = {name.replace("__", "/"): page for name, page in pages.items()}
         self.asked: list[str] = []
+        self.bodies: list[Any] = []
 
     def __call__(self, request: httpx2.Request) -> httpx2.Response:
         path = request.url.path.strip("/")
         self.asked.append(path)
         if path == "v1/chat/completions":
+            self.bodies.append(json.loads(request.content))
             data = f"data: {json.dumps(ANSWER)}\n\n"
             return httpx2.Response(200, headers={"content-type": "text/event-stream"}, text=data)
         page = self.pages.get(path)
@@ -46,7 +48,10 @@ def names(*found: str, **facts: Any) -> dict[str, Any]:
 
 
 def shown(body: dict[str, str]) -> dict[str, Any]:
+    if body["model"] == "embed":
+        return {"capabilities": ["embedding"], "model_info": {"bert.context_length": 512}}
     made_for = {"model_info": {"general.architecture": "llama", "llama.context_length": 131072}}
+    made_for["capabilities"] = ["completion", "tools"]
     return made_for | ({"parameters": "stop x\nnum_ctx      8192"} if body["model"] == "set" else {})
 
 
@@ -63,7 +68,7 @@ LMSTUDIO = {
     ("preset", "pages", "expected"),
     [
         ("vllm", {"v1__models": names("m", max_model_len=40960)}, {"m": 40960}),
-        ("transformers-serve", {"v1__models": names("a/b", "c/d")}, {"a/b": None, "c/d": None}),
+        ("transformers-serve", {"v1__models": names("a", "b")}, {"a": None, "b": None}),
         ("llamacpp", {"v1__models": names("m", meta={"n_ctx_train": 32768})}, {"m": 32768}),
         (
             "llamacpp",
@@ -79,7 +84,7 @@ LMSTUDIO = {
         (
             "ollama",
             {
-                "v1__models": names("made", "set", "loaded"),
+                "v1__models": names("made", "set", "loaded", "embed"),
                 "api__show": shown,
                 "api__ps": {"models": [{"name": "loaded", "context_length": 4096}, {"name": "gone"}]},
             },
@@ -124,6 +129,32 @@ async def test_without_a_name_there_must_be_one_model(listed: tuple[str, ...], s
     target = local("llamacpp", LocalServer(v1__models=names(*listed)))
     with pytest.raises(errors.ConfigurationError, match=says):
         _ = [delta async for delta in target.stream(REQUEST)]
+
+
+async def test_a_server_with_a_model_of_its_own_is_asked_for_no_name() -> None:
+    server = LocalServer(v1__models=names())
+    target = local("transformers-serve", server)
+    assert "ok" in [delta.text async for delta in target.stream(REQUEST)]
+    assert server.asked == ["v1/chat/completions"] and "model" not in server.bodies[-1]
+    assert await target.offered() is None
+    named = local("transformers-serve", LocalServer(v1__models=names("in/cache")), "a/folder")
+    assert await named.offered() == (Offered("a/folder"), Offered("in/cache"))
+
+
+async def test_nothing_of_the_environment_goes_to_a_local_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-acme")
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "proj-acme")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-somebody-else")
+    seen: list[str] = []
+
+    def handler(request: httpx2.Request) -> httpx2.Response:
+        seen.append(str(request.headers))
+        return LocalServer(v1__models=names("m"))(request)
+
+    client = httpx2.AsyncClient(transport=httpx2.MockTransport(handler))
+    target = OpenAICompatModel(ModelSpec("local", base_url="http://x.test/v1"), http_client=client)
+    assert "ok" in [delta.text async for delta in target.stream(REQUEST)]
+    assert len(seen) == 2 and not any(part in text for text in seen for part in ("acme", "somebody"))
 
 
 async def test_another_model_is_taken_when_the_server_has_changed() -> None:

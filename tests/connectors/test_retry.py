@@ -6,7 +6,8 @@ from contextlib import aclosing
 import pytest
 from tenacity import Future, RetryCallState, wait_none
 
-from connectors import ChatMessage, ChatModel, ChatRequest, Delta, errors, retry
+from connectors import ChatMessage, ChatModel, ChatRequest, Delta, Usage, errors, retry
+from connectors.base import Cost
 from connectors.errors import ConnectorError, EmptyAnswer, ProtocolError, RateLimited, TimedOut, Unavailable
 from connectors.retry import RetryingModel
 from connectors.scripted import ScriptedModel, Step
@@ -89,6 +90,20 @@ def test_pauses_are_jittered_grow_and_are_never_shorter_than_asked_for() -> None
         found = pauses(attempt, None)
         assert 0 <= min(found) < most / 4 and most * 3 / 4 < max(found) <= most
         assert min(pauses(attempt, 7.0)) >= 7.0
+
+
+async def test_what_comes_before_the_first_text_goes_out_with_it() -> None:
+    class Early(ChatModel):
+        async def stream(self, request: ChatRequest) -> AsyncIterator[Delta]:
+            yield Delta(model="m", usage=Usage(3, 0), note="careful", cost=Cost(0.1))
+            yield Delta(finish="length")
+            yield Delta(text="a")
+            yield Delta(text="b")
+
+    async with aclosing(RetryingModel(Early(), retries=2).stream(REQUEST)) as stream:
+        found = [delta async for delta in stream]
+    first = Delta("a", Usage(3, 0), "m", "length", "careful", cost=Cost(0.1))
+    assert found == [first, Delta(text="b")]
 
 
 class Flaky(ChatModel):

@@ -25,7 +25,8 @@ LANGUAGES = {
     "его в течение трёх рабочих дней, а копия остаётся в отделе кадров. ",
     "chinese": "员工请假须提前三个工作日提交申请，由部门主管审批。病假超过两天的，应当提供医院证明。"
     "年假可以分次使用，但不得跨年度累计，特殊情况须经人事部门同意。",
-    "japanese": "出張の申請は、出発の二週間前までに上司に提出してください。宿泊費と交通費は領収書がある場合にのみ精算されます。",
+    "japanese": "出張の申請は、出発の二週間前までに上司に提出してください。"
+    "宿泊費と交通費は領収書がある場合にのみ精算されます。",
     "korean": "휴가 신청은 최소 이 주 전에 제출해야 하며, 담당 관리자가 사흘 안에 승인 여부를 알려 줍니다. "
     "병가가 이틀을 넘으면 진단서를 함께 제출하십시오. ",
 }
@@ -84,8 +85,8 @@ async def test_a_damaged_file_is_not_used(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert real and real.submodule_search_locations
     folder = Path("core", "_static", "tiktoken_cache")
     (tmp_path / folder).mkdir(parents=True)
-    for path in Path(list(real.submodule_search_locations)[0], folder).iterdir():
-        (tmp_path / folder / path.name).write_bytes(path.read_bytes()[:-100])
+    for path in Path(next(iter(real.submodule_search_locations)), folder).iterdir():
+        (tmp_path / folder / path.name).write_bytes(b"\n".join(path.read_bytes().splitlines()[:-1]))
     real.submodule_search_locations[:] = [str(tmp_path)]
     monkeypatch.setattr(tokens, "find_spec", lambda _: real)
     monkeypatch.setattr(tokens, "_encodings", {})
@@ -107,6 +108,7 @@ async def test_a_damaged_file_is_not_used(monkeypatch: pytest.MonkeyPatch, tmp_p
         ("/models/mistral-7b.Q4_K_M.gguf", "32k"),
         ("mistralai:mistral-small-latest", "mistral"),
         ("meta-llama/Llama-3.1-8B-Instruct", "llama"),
+        ("mistralai:mixtral-8x7b", "32k"),
         ("llama2:13b", "32k"),
         ("google_genai:gemini-2.5-flash", "gemini"),
         ("our-own", "unknown"),
@@ -131,7 +133,7 @@ async def test_the_estimate_errs_on_the_high_side_by_a_little() -> None:
     assert len(ratios) > 100
     assert sum(1.0 <= ratio <= 1.35 for ratio in ratios.values()) >= 0.95 * len(ratios)
     for text in LANGUAGES.values():
-        assert 0.95 <= ratios[text * 3] <= 1.45, text
+        assert 1.0 <= ratios[text * 3] <= 1.45, text
 
 
 async def test_other_families_cost_more_than_openais_newest() -> None:

@@ -30,16 +30,18 @@ SYSTEM_IGNORED = CHATML.replace(
     "{% for message in messages %}", "{% for message in messages if message['role'] != 'system' %}"
 )
 TRAINED_ON = ["user assistant system", "G ez i from one tiny local model.", ADAPTED, ROUND, "User: Assistant:"] * 9
+REQUIRED = frozenset(os.environ.get("SWITCHYARD_TESTS_NEED", "").split())
+"""Packages whose absence is a failure, as in CI, and no reason to skip."""
 STRENGTH = 30.0
 """How far a token stands out from what the random layers add to it."""
 
 
 def needs(*packages: str) -> pytest.MarkDecorator:
-    """Skips where a package is missing; with ``SWITCHYARD_TESTS=all``, as in CI, its absence is a failure."""
-    missing = [package for package in packages if find_spec(package) is None]
+    """Skips where a package is missing, except where it is required."""
+    missing = {package for package in packages if find_spec(package) is None}
     return pytest.mark.skipif(
-        bool(missing) and os.environ.get("SWITCHYARD_TESTS") != "all",
-        reason=f"needs {', '.join(missing)}: pip install -r requirements-local.txt",
+        bool(missing - REQUIRED),
+        reason=f"needs {', '.join(sorted(missing))}: pip install -r requirements-local.txt",
     )
 
 

@@ -11,9 +11,12 @@ from pathlib import Path
 
 from connectors import ChatModel, ModelSpec, Resources
 from connectors.builtin import BuiltinModel
+from connectors.in_process import TransformersModel
 from connectors.langchain_chat import LangChainModel
+from connectors.llama_cpp import LlamaCppModel
 from connectors.openai_compat import OpenAICompatModel
 from connectors.scripted import ScriptedModel, Step
+from tests.connectors import tiny_models
 from tests.contracts.providers import (
     KEY,
     Anthropic,
@@ -73,16 +76,28 @@ class WirePlace(Place):
         return self.provider.dialect.heard(self.provider.asked[-1])
 
 
+class InProcessPlace(Place):
+    """A tiny model on disk; the one that never ends is another one."""
+
+    def __init__(self, build: Callable[[], ChatModel], endless: Callable[[], ChatModel]) -> None:
+        super().__init__(build)
+        self._endless = endless
+
+    def never_end(self) -> None:
+        self.model = self._endless()
+
+
 class ScriptedPlace(Place):
     def tell(self, *pieces: str, finish: str = "stop") -> None:
         self._script.steps[:] = [Step(pieces)]
 
     def never_end(self) -> None:
-        self._script.steps[:] = [Step(["word "] * 10_000, delay=0.001)]
+        self._script.steps[:] = [Step(["word "] * 100_000, delay=0.001)]
 
     @property
     def working(self) -> int:
-        return len(self._script.requests) - self._script.closed
+        endless = len(self._script.steps[0].pieces) > 1_000
+        return len(self._script.requests) - self._script.closed if endless else 0
 
     @property
     def _script(self) -> ScriptedModel:
@@ -98,18 +113,20 @@ class Case:
     """A connector and what can be asked of it. Abilities:
 
     ``tells`` the test says what it answers; ``ends`` also why the answer ended; ``hears`` the test sees what reached
-    the provider; ``repeats`` it answers the same request alike; ``counts`` it counts tokens; ``lists`` it lists its
-    models; ``stops`` the test sees whether the provider is still at work. ``faults`` can be provoked.
+    the provider; ``differs`` it answers the same request alike, and another one in other words; ``counts`` it counts
+    the tokens that the provider says; ``lists`` it lists its provider's models; ``stops`` the test sees whether the
+    provider is still at work. ``faults`` can be provoked; ``packages`` must be installed.
     """
 
     name: str
     open: Opening
     abilities: frozenset[str] = frozenset()
     faults: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
 
 
 SPEC = ModelSpec("m", model="m-1", base_url="http://model.test/v1", api_key=KEY, timeout=20, first_token_timeout=20)
-WIRE = frozenset({"tells", "ends", "hears", "repeats", "counts", "lists", "stops"})
+WIRE = frozenset({"tells", "ends", "hears", "differs", "counts", "lists", "stops"})
 STREAM_FAULTS = ("cut", "unended", "broken")
 
 
@@ -178,6 +195,32 @@ async def builtin(folder: Path) -> AsyncIterator[Place]:
     yield Place(lambda: BuiltinModel.from_spec(ModelSpec("builtin"), _resources()))
 
 
+def _on_disk(folder: Path) -> tuple[Path, Path]:
+    """A tiny model and one that never ends, built once."""
+    short, endless = folder / "short", folder / "endless"
+    if not endless.is_dir():
+        tiny_models.build_transformers(short)
+        tiny_models.build_transformers(endless, endless=True)
+    return short, endless
+
+
+@asynccontextmanager
+async def transformers(folder: Path) -> AsyncIterator[Place]:
+    short, endless = (ModelSpec("tiny", model=str(path)) for path in _on_disk(folder))
+    yield InProcessPlace(lambda: TransformersModel(short), lambda: TransformersModel(endless))
+
+
+@asynccontextmanager
+async def llama_cpp(folder: Path) -> AsyncIterator[Place]:
+    specs = []
+    for path in _on_disk(folder):
+        file = path.with_suffix(".gguf")
+        if not file.is_file():
+            tiny_models.build_gguf(file, path)
+        specs.append(ModelSpec("tiny", model=str(file), options={"load": {"n_threads": 1, "n_threads_batch": 1}}))
+    yield InProcessPlace(lambda: LlamaCppModel(specs[0]), lambda: LlamaCppModel(specs[1]))
+
+
 _CHAT_FAULTS = (*OpenAIChat.refusals, *STREAM_FAULTS)
 _UP = ("unreachable",)
 CASES = (
@@ -194,6 +237,8 @@ CASES = (
         WIRE,
         (*Anthropic.refusals, *STREAM_FAULTS),
     ),
+    Case("transformers", transformers, packages=("torch", "transformers", "peft")),
+    Case("llama-cpp", llama_cpp, packages=("llama_cpp", "gguf", "torch", "transformers")),
     Case("scripted", scripted, frozenset({"tells", "stops"})),
-    Case("builtin", builtin, frozenset({"repeats"})),
+    Case("builtin", builtin, frozenset({"differs"})),
 )

@@ -136,7 +136,7 @@ class OpenAIResponses(Dialect):
 
     def heard(self, body: dict[str, Any]) -> Heard:
         told = [("system", body["instructions"])] if body.get("instructions") else []
-        return told + [(each["role"], each["content"]) for each in body["input"]]
+        return told + [(each["role"], _joined(each["content"])) for each in body["input"]]
 
     def limit(self, body: dict[str, Any]) -> int | None:
         found: int | None = body.get("max_output_tokens")

@@ -16,7 +16,8 @@ import pytest
 
 from connectors import ChatMessage, ChatModel, ChatRequest, Delta, DocumentPart, TextPart, errors
 from connectors.base import Offered
-from tests.contracts.chat_models import CASES, Place, WirePlace
+from tests.connectors import tiny_models
+from tests.contracts.chat_models import CASES, Case, Place, WirePlace
 from tests.contracts.providers import KEY, LISTED
 
 ASKED = "How many days of leave may I carry over?"
@@ -39,20 +40,20 @@ async def text_of(model: ChatModel, asked: ChatRequest | None = None) -> str:
     return "".join(delta.text for delta in await collect(model, asked))
 
 
-async def eventually(holds: Callable[[], bool], what: str) -> None:
+async def eventually(holds: Callable[[], bool], what: Callable[[], str]) -> None:
     """Wait for what other tasks still have to do; only a hang makes this fail."""
     for _ in range(500):
         if holds():
             return
         gc.collect(0)
         await asyncio.sleep(0.01)
-    raise AssertionError(what)
+    raise AssertionError(what())
 
 
 def sockets() -> int:
     """Sockets that this process holds, where the system tells."""
     folder = Path("/proc/self/fd")
-    names = [path for path in folder.iterdir()] if folder.is_dir() else []
+    names = list(folder.iterdir()) if folder.is_dir() else []
     links = []
     for name in names:
         try:
@@ -62,22 +63,31 @@ def sockets() -> int:
     return sum(link.startswith("socket:") for link in links)
 
 
+def others() -> set[asyncio.Task[Any] | None]:
+    """Every task but the one that asks."""
+    return {*asyncio.all_tasks()} - {asyncio.current_task()}
+
+
 @pytest.fixture
-async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Place]:
+async def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place]:
     """The case's place; nothing is left over when its model is closed."""
-    tasks, before = asyncio.all_tasks(), sockets()
-    async with request.param.open(tmp_path) as opened:
+    tasks, before = others(), sockets()
+    async with request.param.open(tmp_path_factory.getbasetemp()) as opened:
         yield opened
         await opened.model.aclose()
-        await eventually(lambda: opened.working == 0, "the provider is still at work")
-        await eventually(lambda: asyncio.all_tasks() <= tasks, f"left over: {asyncio.all_tasks() - tasks}")
-    await eventually(lambda: sockets() <= before, "sockets were left open")
+        await eventually(lambda: opened.working == 0, lambda: "the provider is still at work")
+        await eventually(lambda: others() <= tasks, lambda: f"tasks are left over: {others() - tasks}")
+    await eventually(lambda: sockets() <= before, lambda: "sockets were left open")
 
 
 def able(*abilities: str) -> pytest.MarkDecorator:
     """For the connectors that can all of this."""
-    cases = [case for case in CASES if case.abilities.issuperset(abilities)]
-    return pytest.mark.parametrize("place", cases, indirect=True, ids=[case.name for case in cases])
+    cases = [_row(case) for case in CASES if case.abilities.issuperset(abilities)]
+    return pytest.mark.parametrize("place", cases, indirect=True)
+
+
+def _row(case: Case, *more: str) -> Any:
+    return pytest.param(case, *more, id="-".join((case.name, *more)), marks=tiny_models.needs(*case.packages))
 
 
 class TestAnswer:
@@ -132,10 +142,8 @@ class TestAnswer:
             with pytest.raises(expected):
                 await collect(place.model)
 
-    @able("tells")
-    async def test_never_shows_what_the_model_thought(self, place: Place) -> None:
-        if not isinstance(place, WirePlace):
-            pytest.skip("the script is shown as it is written")
+    @able("tells", "hears")
+    async def test_never_shows_what_the_model_thought(self, place: WirePlace) -> None:
         place.tell("<thi", "nk>Hm", "m</th", "ink>\n\n", "Ten ", "days")
         assert await text_of(place.model) == "Ten days"
 
@@ -149,7 +157,7 @@ class TestStopping:
             if delta.text:
                 break
         await deltas.aclose()  # type: ignore[attr-defined]
-        await eventually(lambda: place.working == 0, "the provider is still at work")
+        await eventually(lambda: place.working == 0, lambda: "the provider is still at work")
 
     @able()
     async def test_cancelling_stops_the_work_and_comes_out(self, place: Place) -> None:
@@ -168,17 +176,17 @@ class TestStopping:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await eventually(lambda: place.working == 0, "the provider is still at work")
+        await eventually(lambda: place.working == 0, lambda: "the provider is still at work")
 
     @able("stops")
     async def test_cancelling_while_it_waits_for_more_stops_the_work(self, place: Place) -> None:
         place.never_end()
         task = asyncio.create_task(collect(place.model))
-        await eventually(lambda: place.working == 1, "it never began")
+        await eventually(lambda: place.working == 1, lambda: "it never began")
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await eventually(lambda: place.working == 0, "the provider is still at work")
+        await eventually(lambda: place.working == 0, lambda: "the provider is still at work")
 
     @able()
     async def test_a_stream_that_was_never_read_closes(self, place: Place) -> None:
@@ -193,7 +201,7 @@ class TestStopping:
         again = await text_of(place.model)
         assert first and again
 
-    @able("repeats")
+    @able("differs")
     async def test_many_at_once_do_not_mix(self, place: Place) -> None:
         if isinstance(place, WirePlace):
             place.provider.answer = lambda heard: heard[-1][1].split(" ")
@@ -258,7 +266,7 @@ EXPECTED: dict[str, type[errors.ConnectorError] | tuple[type[errors.ConnectorErr
     "broken": errors.Unavailable,
     "unended": errors.ProtocolError,
 }
-FAULTS = [pytest.param(case, fault, id=f"{case.name}-{fault}") for case in CASES for fault in case.faults]
+FAULTS = [_row(case, fault) for case in CASES for fault in case.faults]
 
 
 class TestFaults:

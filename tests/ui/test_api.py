@@ -115,7 +115,7 @@ def test_every_answer_carries_the_security_headers(server: Serving) -> None:
 
 def test_the_health_check_tells_nothing_of_what_there_is(server: Serving) -> None:
     found = httpx.get(f"{server.url}/healthz").json()
-    assert found["status"] == "ok" and set(found) == {"status", "version"}
+    assert found["status"] == "ok" and set(found) == {"status", "version", "settings"}
 
 
 MACHINE = [
