@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+import json
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +18,10 @@ from connectors.errors import ConfigurationError
 from connectors.threaded import Generated, InProcessModel, Loaded, Say
 
 INSTALL = 'pip install "switchyard[transformers]"'
+_ACCESS = ("cache_dir", "revision", "token")
+# What the older architectures call it in their config.json comes last.
+_WINDOWS = ("max_position_embeddings", "n_positions", "max_sequence_length", "max_seq_len", "seq_length")
+_IMPORTING = threading.Lock()
 
 
 class TransformersModel(InProcessModel):
@@ -33,43 +42,48 @@ class TransformersModel(InProcessModel):
         return cls(spec)
 
     def _load(self) -> Loaded:
-        import torch
-        import transformers
-
-        spec, options = self._spec, self._spec.options
+        self._check_packages()
+        torch, transformers = _libraries()
+        options = self._spec.options
         more = dict(options.get("load") or {})
         if unknown := transformers.GenerationConfig().update(**dict(options.get("generate") or {})):
             raise ValueError(f"options.generate: there is no {', '.join(unknown)}")
         transformers.utils.logging.disable_progress_bar()
         device = options.get("device") or _accelerator(torch)
+        source = _place(self._spec.model)
         model = transformers.AutoModelForCausalLM.from_pretrained(
-            spec.model, dtype=_dtype(torch, str(options.get("dtype") or "auto")), **more
+            source, dtype=_dtype(torch, str(options.get("dtype") or "auto")), **more
         )
-        source = str(spec.model)
-        if adapter := options.get("adapter"):
+        if options.get("adapter"):
             import peft
 
-            model = peft.PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
-            if (Path(str(adapter)) / "tokenizer_config.json").is_file():
-                source = str(adapter)
+            adapter = _place(options["adapter"])
+            model = peft.PeftModel.from_pretrained(model, adapter).merge_and_unload()
+            source = adapter if (Path(adapter) / "tokenizer_config.json").is_file() else source
         if "device_map" not in more:
             model = model.to(device)
-        tokenizer = transformers.AutoTokenizer.from_pretrained(source, **self._access())
+        trusted = {key: more[key] for key in (*_ACCESS, "trust_remote_code") if key in more}
+        tokenizer = transformers.AutoTokenizer.from_pretrained(source, **trusted)
         return LoadedTransformers(self.name, model.eval(), tokenizer, options)
 
     def _describe(self) -> Offered:
-        import torch  # noqa: F401 - what answering needs must be there
-        import transformers
+        """From ``config.json`` alone: importing the libraries takes seconds."""
+        self._check_packages()
+        source = _place(self._spec.model)
+        file = Path(source) / "config.json"
+        if not file.is_file():
+            from huggingface_hub import hf_hub_download
 
-        if self._spec.options.get("adapter"):
-            import peft  # noqa: F401
-        config = transformers.AutoConfig.from_pretrained(self._spec.model, **self._access())
-        return Offered(str(self._spec.model), _window(config))
+            more = dict(self._spec.options.get("load") or {})
+            access = {key: more[key] for key in _ACCESS if key in more}
+            file = Path(hf_hub_download(source, "config.json", **access))
+        config = json.loads(file.read_text(encoding="utf-8"))
+        return Offered(str(self._spec.model), _window(config.get("text_config") or config))
 
-    def _access(self) -> dict[str, Any]:
-        """The part of the ``load`` options that says what may be read, and from where."""
-        more = dict(self._spec.options.get("load") or {})
-        return {key: more[key] for key in ("cache_dir", "revision", "token", "trust_remote_code") if key in more}
+    def _check_packages(self) -> None:
+        for package in ("torch", "transformers", *(["peft"] if self._spec.options.get("adapter") else [])):
+            if find_spec(package) is None:
+                raise ModuleNotFoundError(name=package)
 
     def _explained(self, error: Exception) -> ConfigurationError:
         setting = f"models.{self.name}"
@@ -91,7 +105,7 @@ class LoadedTransformers(Loaded):
         self._tokenizer = tokenizer
         self._template = dict(options.get("template") or {})
         self._generate = dict(options.get("generate") or {})
-        self.window = _window(model.config)
+        self.window = _window(model.config.get_text_config().to_dict())
         self.until = None if tokenizer.chat_template else PLAIN_UNTIL
 
     def prompt(self, request: ChatRequest) -> str:
@@ -194,6 +208,24 @@ class TextOf:
         return text[len(before) :].replace("\ufffd", "")
 
 
+def _place(given: object) -> str:
+    """A folder that is there, or what may be a name on the hub."""
+    folder = Path(str(given)).expanduser()
+    if folder.is_dir():
+        return str(folder)
+    if folder.is_absolute() or str(given).startswith(".") or len(folder.parts) > 2:
+        raise FileNotFoundError(f"there is no folder {folder}")
+    return str(given)
+
+
+def _libraries() -> tuple[Any, Any]:
+    """Torch and transformers; two threads that import the latter at once would each get a part of it."""
+    with _IMPORTING:
+        import_module("torch")
+        import_module("transformers")
+        return sys.modules["torch"], sys.modules["transformers"]
+
+
 def _accelerator(torch: Any) -> str:
     return str(torch.accelerator.current_accelerator()) if torch.accelerator.is_available() else "cpu"
 
@@ -205,9 +237,8 @@ def _dtype(torch: Any, name: str) -> Any:
     return dtype
 
 
-def _window(config: Any) -> int | None:
-    found = getattr(config.get_text_config(), "max_position_embeddings", None)
-    return int(found) if found else None
+def _window(config: Mapping[str, Any]) -> int | None:
+    return next((int(config[key]) for key in _WINDOWS if config.get(key)), None)
 
 
 def _ends(found: int | Sequence[int] | None) -> set[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import logging
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -35,27 +36,23 @@ class LlamaCppModel(InProcessModel):
         """The factory that the registry calls."""
         return cls(spec)
 
-    def _open(self, **more: Any) -> Any:
+    def _load(self) -> Loaded:
         import llama_cpp
 
-        path = Path(str(self._spec.model)).expanduser()
-        if not path.is_file():
-            raise FileNotFoundError(f"there is no file {path}")
-        return llama_cpp.Llama(str(path), verbose=False, **more)
-
-    def _load(self) -> Loaded:
         options = self._spec.options
         more: dict[str, Any] = {"n_ctx": self._describe().context_window}
         if adapter := options.get("adapter"):
             more["lora_path"] = str(Path(str(adapter)).expanduser())
-        return LoadedGguf(self.name, self._open(**more | dict(options.get("load") or {})), options)
+        more |= dict(options.get("load") or {})
+        return LoadedGguf(self.name, llama_cpp.Llama(str(self._path), verbose=False, **more), options)
 
     def _describe(self) -> Offered:
-        with closing(self._open(vocab_only=True)) as llama:
-            facts = llama.metadata
-        trained = int(facts.get(f"{facts.get('general.architecture')}.context_length") or WINDOW)
         wanted = int(self._spec.options.get("context_window") or WINDOW)
-        return Offered(str(self._spec.model), min(trained, wanted))
+        return Offered(str(self._spec.model), min(_trained_window(self._path) or wanted, wanted))
+
+    @property
+    def _path(self) -> Path:
+        return Path(str(self._spec.model)).expanduser()
 
     def _explained(self, error: Exception) -> ConfigurationError:
         setting = f"models.{self.name}"
@@ -112,6 +109,29 @@ class LoadedGguf(Loaded):
 
     def free(self) -> None:
         self._llama.close()
+
+
+def _trained_window(path: Path) -> int | None:
+    """What a file says of itself; its weights are not read."""
+    import ctypes
+
+    import llama_cpp
+
+    logging.getLogger("llama-cpp-python").setLevel(logging.ERROR)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    settings = llama_cpp.llama_model_default_params()
+    settings.vocab_only = True
+    model = llama_cpp.llama_model_load_from_file(str(path).encode(), settings)
+    if model is None:
+        raise ValueError("llama.cpp cannot read it as a model")
+    found = ctypes.create_string_buffer(64)
+    try:
+        for key in (b"general.architecture", b"%s.context_length"):
+            llama_cpp.llama_model_meta_val_str(model, key.replace(b"%s", found.value), found, len(found))
+        return int(found.value) if found.value.isdigit() else None
+    finally:
+        llama_cpp.llama_model_free(model)
 
 
 def _template(llama: Any) -> Any:

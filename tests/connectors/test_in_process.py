@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import types
+from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import Callable
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ from hypothesis import strategies as st
 
 from connectors import ModelSpec, Resources, errors
 from connectors.in_process import TextOf, TransformersModel
+from tests.conftest import ROOT
 from tests.connectors import tiny_models
 from tests.connectors.in_process_promises import Make, Promises, collect, text_of
 
@@ -56,6 +60,13 @@ class TestTransformers(Promises):
         with pytest.raises(errors.ConfigurationError, match=r"models\.tiny\.options"):
             await collect(make("short", options={"adapter": "/nowhere/at-all"}))
 
+    @pytest.mark.parametrize("path", ["/nowhere/at-all", "~/no/where", "not/on/hub"])
+    async def test_a_folder_that_is_not_there_is_named_and_nobody_else_is_asked(self, make: Make, path: str) -> None:
+        model = make(Path(path))
+        for ask in (model.offered(), collect(model)):
+            with pytest.raises(errors.ConfigurationError, match="there is no folder"):
+                await ask
+
     async def test_options_reach_the_libraries(self, make: Make) -> None:
         never = tiny_models.tokenizer().encode(" goes").ids
         model = make("endless", options={"dtype": "bfloat16", "generate": {"suppress_tokens": never}})
@@ -79,17 +90,37 @@ class TestTransformers(Promises):
         with pytest.raises(errors.ConfigurationError, match="not for chat"):
             await collect(make(broken))
 
+    async def test_two_models_may_be_loaded_at_once_in_a_fresh_process(self, models: dict[str, Path]) -> None:
+        code = (
+            "import asyncio, sys\nfrom connectors import ModelSpec\n"
+            "from connectors.in_process import TransformersModel\n"
+            "from tests.connectors.in_process_promises import collect, text_of\n"
+            "async def main():\n"
+            "    models = [TransformersModel(ModelSpec('tiny', model=path)) for path in sys.argv[1:] * 3]\n"
+            "    print({text_of(answer) for answer in await asyncio.gather(*map(collect, models))})\n"
+            "    await asyncio.gather(*(model.aclose() for model in models))\n"
+            "asyncio.run(main())"
+        )
+        run = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", code, str(models["short"]), cwd=ROOT, stdout=PIPE, stderr=STDOUT
+        )
+        output, _ = await run.communicate()
+        assert output.decode().strip() == str({tiny_models.SAYS})
+
 
 @pytest.mark.parametrize("missing", ["torch", "transformers", "peft"])
 async def test_what_is_missing_is_named_with_the_command_that_installs_it(
     missing: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for package in ("torch", "transformers", "peft"):
-        monkeypatch.setitem(sys.modules, package, None if package == missing else types.ModuleType(package))
+        stub = types.ModuleType(package)
+        stub.__spec__ = ModuleSpec(package, None)
+        monkeypatch.setitem(sys.modules, package, None if package == missing else stub)
     model = TransformersModel.from_spec(ModelSpec("tiny", model="x", options={"adapter": "y"}), Resources())
-    with pytest.raises(errors.ConfigurationError) as found:
-        await model.offered()
-    assert f"'{missing}'" in str(found.value) and 'pip install "switchyard[transformers]"' in str(found.value)
+    for ask in (model.offered(), collect(model)):
+        with pytest.raises(errors.ConfigurationError) as found:
+            await ask
+        assert f"'{missing}'" in str(found.value) and 'pip install "switchyard[transformers]"' in str(found.value)
 
 
 def test_a_model_must_be_named() -> None:

@@ -41,7 +41,7 @@ def needs(*packages: str) -> pytest.MarkDecorator:
     missing = {package for package in packages if find_spec(package) is None}
     return pytest.mark.skipif(
         bool(missing - REQUIRED),
-        reason=f"needs {', '.join(sorted(missing))}: pip install -r requirements-local.txt",
+        reason=f"needs {', '.join(sorted(missing))}: pip install -r requirements-local.txt llama-cpp-python",
     )
 
 

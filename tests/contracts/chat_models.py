@@ -17,15 +17,8 @@ from connectors.llama_cpp import LlamaCppModel
 from connectors.openai_compat import OpenAICompatModel
 from connectors.scripted import ScriptedModel, Step
 from tests.connectors import tiny_models
-from tests.contracts.providers import (
-    KEY,
-    Anthropic,
-    Dialect,
-    Heard,
-    OpenAIChat,
-    OpenAIResponses,
-    Provider,
-)
+from tests.contracts.dialects import KEY, Anthropic, Dialect, Heard, OpenAIChat, OpenAIResponses
+from tests.contracts.providers import Provider
 
 
 @dataclass

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import os
 import socket
 import traceback
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import aclosing
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +15,8 @@ from connectors import ChatMessage, ChatModel, ChatRequest, Delta, DocumentPart,
 from connectors.base import Offered
 from tests.connectors import tiny_models
 from tests.contracts.chat_models import CASES, Case, Place, WirePlace
-from tests.contracts.providers import KEY, LISTED
+from tests.contracts.dialects import KEY, LISTED
+from tests.contracts.leftovers import eventually, others, sockets
 
 ASKED = "How many days of leave may I carry over?"
 RULE = "You may carry over ten days of annual leave into the next year. They must be used by the end of March."
@@ -38,34 +36,6 @@ async def collect(model: ChatModel, asked: ChatRequest | None = None) -> list[De
 
 async def text_of(model: ChatModel, asked: ChatRequest | None = None) -> str:
     return "".join(delta.text for delta in await collect(model, asked))
-
-
-async def eventually(holds: Callable[[], bool], what: Callable[[], str]) -> None:
-    """Wait for what other tasks still have to do; only a hang makes this fail."""
-    for _ in range(500):
-        if holds():
-            return
-        gc.collect(0)
-        await asyncio.sleep(0.01)
-    raise AssertionError(what())
-
-
-def sockets() -> int:
-    """Sockets that this process holds, where the system tells."""
-    folder = Path("/proc/self/fd")
-    names = list(folder.iterdir()) if folder.is_dir() else []
-    links = []
-    for name in names:
-        try:
-            links.append(os.readlink(name))
-        except OSError:
-            continue
-    return sum(link.startswith("socket:") for link in links)
-
-
-def others() -> set[asyncio.Task[Any] | None]:
-    """Every task but the one that asks."""
-    return {*asyncio.all_tasks()} - {asyncio.current_task()}
 
 
 @pytest.fixture
