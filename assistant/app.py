@@ -90,6 +90,7 @@ class Assistant:
 
     def __post_init__(self) -> None:
         self._readers = Readers(self.base, self.collections)
+        self.metrics.watch(self.backends.resting)
         self._versions = Versions(self.settings.data)
         self._shadow = Shadow(
             self._versions, lambda ready: make_router(self.settings, self.router_embedder, ready=ready)

@@ -13,16 +13,16 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 
-from connectors.prices import Price
-
 from assistant.conversation.routes import Role
 from assistant.settings import BUILTIN, PORTAL, Model, Settings
-from connectors import ChatModel, ChatRequest, Delta, ModelSpec, Resources
-from connectors.backend import Policy, make_backend
+from connectors import ChatModel, ChatRequest, ConnectorError, Delta, ModelSpec, Resources
+from connectors.backend import Backend, Policy, make_backend
 from connectors.fallback import FallbackModel
+from connectors.prices import Price
 
 log = logging.getLogger(__name__)
 ROLES: tuple[Role, ...] = ("main", "voice")
+LOOK_SECONDS = 10.0
 
 
 def spec_of(name: str, chosen: Model) -> ModelSpec:
@@ -133,6 +133,17 @@ class Backends:
             if chains is not self._current and not chains.running:
                 self._sweep()
 
+    async def look(self) -> None:
+        """See once whether every model can be reached, and log what is wrong; it also loads what the first turn would
+        have to."""
+        with self.lease() as chains:
+            await asyncio.gather(*map(_look, chains.models))
+
+    def resting(self) -> Mapping[str, bool]:
+        """Which models are left alone for now, because they kept failing."""
+        made = self._current.made.items()
+        return {name: each.model.breaker.state == "open" for name, each in made if isinstance(each.model, Backend)}
+
     async def aclose(self) -> None:
         """Close every model."""
         models = _distinct((*self._retired, self._current))
@@ -180,6 +191,13 @@ def has_language_model(names: Iterable[str]) -> bool:
 
 def _distinct(chains: Iterable[Chains]) -> dict[int, ChatModel]:
     return {id(model): model for each in chains for model in each.models}
+
+
+async def _look(model: ChatModel) -> None:
+    try:
+        await asyncio.wait_for(model.offered(), LOOK_SECONDS)
+    except (ConnectorError, TimeoutError) as error:
+        log.warning("model %s: %s", model.name, error or f"no answer within {LOOK_SECONDS:g} seconds")
 
 
 async def _close(model: ChatModel) -> None:

@@ -18,8 +18,8 @@ from assistant.conversation.turn import Turn
 
 SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120)
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-States = Callable[[], Mapping[str, str]]
-"""The circuit breakers: names of models with ``closed``, ``open`` or ``half_open``."""
+Resting = Callable[[], Mapping[str, bool]]
+"""Names of models, and whether they are left alone for now."""
 
 
 class Metrics:
@@ -44,9 +44,9 @@ class Metrics:
         self.running.inc()
         return Watched(self, turn)
 
-    def watch_breakers(self, states: States) -> None:
-        """Tell the state of the circuit breakers too."""
-        self.registry.register(_Breakers(states))
+    def watch(self, resting: Resting) -> None:
+        """Tell of the circuit breakers, too."""
+        self.registry.register(_Breakers(resting))
 
     def text(self) -> bytes:
         """All of it, as ``CONTENT_TYPE``."""
@@ -101,8 +101,8 @@ class Watched:
 
 
 class _Breakers(Collector):
-    def __init__(self, states: States) -> None:
-        self._states = states
+    def __init__(self, resting: Resting) -> None:
+        self._resting = resting
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         family = GaugeMetricFamily(
@@ -111,6 +111,6 @@ class _Breakers(Collector):
             None,
             ["model"],
         )
-        for name, state in self._states().items():
-            family.add_metric([name], float(state == "open"))
+        for name, resting in self._resting().items():
+            family.add_metric([name], float(resting))
         yield family

@@ -148,7 +148,8 @@ class ChatModel(ABC):
 class ModelSpec:
     """How a model is configured. ``timeout`` is in seconds between two pieces of an answer, ``connect_timeout`` until
     the provider takes the connection, ``first_token_timeout`` until the first piece of text; ``api`` is the interface
-    of OpenAI's that is spoken: ``chat``, ``responses``, or ``auto`` by model; ``api_key`` is kept out of ``repr``."""
+    of OpenAI's that is spoken: ``chat``, ``responses``, or ``auto`` by model; ``api_key`` and ``options`` are kept out
+    of ``repr``."""
 
     name: str
     model: str | None = None
@@ -160,7 +161,7 @@ class ModelSpec:
     connect_timeout: float = 5.0
     first_token_timeout: float = 60.0
     api: Literal["auto", "chat", "responses"] = "auto"
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 Embed: TypeAlias = "Callable[[Sequence[str]], NDArray[np.float32]]"

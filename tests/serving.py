@@ -1,4 +1,4 @@
-"""A real ``assistant serve`` in a process of its own, on loopback."""
+"""The command line as people use it: commands in processes of their own, and a real server on loopback."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ from pathlib import Path
 import httpx
 import yaml
 
+from tests import forks
 from tests.conftest import ROOT
 
 CLI = [sys.executable, "-m", "assistant"]
+TIMEOUT = 120
 
 
 @dataclass
@@ -60,10 +62,19 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def run(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-    """A command in ``folder``."""
+    """A command in ``folder``, forked from a process that has the imports done."""
+    code, out, err = forks.run(folder, arguments, environment(**more), TIMEOUT)
+    if code == -signal.SIGKILL:
+        raise subprocess.TimeoutExpired(arguments, TIMEOUT, out, err)
+    return subprocess.CompletedProcess(arguments, code, out, err)
+
+
+def run_anew(folder: Path, *arguments: str, stdin: str = "", **more: str) -> subprocess.CompletedProcess[str]:
+    """A command in ``folder`` that does its imports itself: a second more, for what depends on them."""
     return subprocess.run(
-        [*CLI, *arguments], cwd=folder, env=environment(**more), capture_output=True, text=True, timeout=120
-    )
+        [*CLI, *arguments],
+        cwd=folder, env=environment(**more), input=stdin, capture_output=True, text=True, timeout=TIMEOUT,
+    )  # fmt: skip
 
 
 @contextmanager

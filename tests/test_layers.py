@@ -33,8 +33,14 @@ HOMES = {
     "prometheus_client": {"assistant/telemetry.py"},
     "fastembed": {"assistant/knowledge/embedder.py", "assistant/knowledge/rerank.py"},
     "tree_sitter": {"assistant/knowledge/grammars.py"},
+    "tiktoken": {"connectors/tokens.py"},
+    "langchain": {"connectors/langchain_chat.py"},
+    "langchain_core": {f"connectors/langchain_{name}.py" for name in ("chat", "answer", "errors", "request")},
+    "torch": {"connectors/in_process.py", "assistant/routing/finetune.py"},
+    "transformers": {"connectors/in_process.py", "assistant/routing/finetune.py"},
+    "llama_cpp": {"connectors/llama_cpp.py"},
 }
-HEAVY = (*HOMES, "numpy", "fastapi", "httpx", "onnxruntime", "pandas", "langchain", "uvicorn", "jinja2")
+HEAVY = (*HOMES, "numpy", "fastapi", "httpx", "onnxruntime", "pandas", "tenacity", "uvicorn", "jinja2")
 SKIPPED = ("assistant/records/migrations/", "assistant/knowledge/models/")
 
 

@@ -84,11 +84,12 @@ async def _serve(config: Path | None, loaded: Loaded, listener: socket.socket) -
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, server.handle_exit, number, None)
         Running(url, token).write(loaded.settings.data)
-        keeping = asyncio.create_task(keeper.keep())
+        keeping = [asyncio.create_task(keeper.keep()), asyncio.create_task(assistant.backends.look())]
         try:
             console().print(f"Switchyard is at [bold]{url}[/]  (stop it with Ctrl+C)")
             await server.serve(sockets=[listener])
         finally:
-            keeping.cancel()
-            await asyncio.gather(keeping, return_exceptions=True)
+            for task in keeping:
+                task.cancel()
+            await asyncio.gather(*keeping, return_exceptions=True)
             Running.remove(loaded.settings.data)

@@ -232,10 +232,10 @@ def _failed(turn: Turn, error: Exception, partial: str) -> Failed:
 
 
 def _finished(stream: _Stream, prompt_version: str, clock: _Clock) -> Finished | Failed:
-    if not stream.answer.strip():
-        return Failed("model_empty", f"{stream.model} answered with nothing. Please try again.", "")
     if stream.finish == "filter":
         return Failed("model_content_filter", f"{stream.model}: the provider's filter cut this answer.", stream.answer)
+    if not stream.answer.strip():
+        return Failed("model_empty", f"{stream.model} answered with nothing. Please try again.", "")
     return Finished(
         answer=stream.answer,
         model=stream.model,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pypdf import PdfReader, PdfWriter
 
-from tests.serving import run, serving, write_settings
+from tests.serving import run, run_anew, serving, write_settings
 
 LONDON = "What is the hotel cap per night in London?"
 
@@ -17,7 +17,7 @@ LONDON = "What is the hotel cap per night in London?"
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the demo ingested."""
     folder = tmp_path_factory.mktemp("filled")
-    done = run(folder, "ingest")
+    done = run_anew(folder, "ingest")
     assert done.returncode == 0, done.stderr
     assert "demo: 12 added" in done.stdout
     return folder
@@ -38,13 +38,13 @@ def pdf(path: Path, text: str, password: str | None = None) -> None:
 
 
 def test_version_and_help(tmp_path: Path) -> None:
-    assert run(tmp_path, "--version").stdout.startswith("switchyard ")
-    shown = run(tmp_path, "--help").stdout
+    assert run_anew(tmp_path, "--version").stdout.startswith("switchyard ")
+    shown = run_anew(tmp_path, "--help").stdout
     assert all(command in shown for command in ("serve", "ingest", "ask", "config"))
 
 
 def test_ask_prints_route_answer_and_sources(filled: Path) -> None:
-    done = run(filled, "ask", LONDON)
+    done = run_anew(filled, "ask", LONDON)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("Looked up") and "£165" in done.stdout
     assert "[1] Travel and expenses › What we pay › Hotel caps · 2026-03-02" in done.stdout

@@ -42,13 +42,13 @@ def ask(url: str, text: str) -> list[dict[str, Any]]:
 
 @contextmanager
 def somebody_asking(server: Serving) -> Iterator[list[list[dict[str, Any]]]]:
-    """A client that asks all the time; what it got."""
+    """A client that asks again and again; what it got."""
     turns: list[list[dict[str, Any]]] = []
     enough = threading.Event()
 
     def client() -> None:
         number = 0
-        while not enough.is_set():
+        while not enough.wait(0.1):
             number += 1
             turns.append(ask(server.url, f"When does room {number % 40} open?"))
 

@@ -1,14 +1,13 @@
 """`assistant router eval` and `assistant router explain`, as real processes on real files."""
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.routing.test_evaluation import EXAMPLES, KEYS
-from tests.serving import CLI, environment, run, serving, write_settings
+from tests.serving import run, run_anew, serving, write_settings
 
 HOTEL = "What is the hotel cap per night in London?"
 
@@ -65,7 +64,7 @@ def test_eval_takes_files_of_one_label_and_without_voice(folder: Path) -> None:
     (folder / "one.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     found = measured(folder, "one.jsonl")
     assert found["voice"] == {"accuracy": None, "n": 0} and found["information"]["needless"] is None
-    assert run(folder, "router", "eval", "one.jsonl").returncode == 0
+    assert run_anew(folder, "router", "eval", "one.jsonl").returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -113,10 +112,8 @@ def test_explain_reads_a_history_from_a_file_and_from_the_pipe(folder: Path) -> 
     found = explained(folder, "yes please", "--history", "said.json")
     assert found["without_history"]["information"] != found["scores"]["information"]
     assert explained(folder, "yes please", "--history", "said.jsonl") == found
-    piped = subprocess.run(
-        [*CLI, "router", "explain", "yes please", "--history", "-", "--json"],
-        cwd=folder, env=environment(), input=json.dumps(said), capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+    arguments = ["router", "explain", "yes please", "--history", "-", "--json"]
+    piped = run_anew(folder, *arguments, stdin=json.dumps(said))
     assert json.loads(piped.stdout) == found
 
 

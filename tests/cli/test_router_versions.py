@@ -20,7 +20,7 @@ from assistant.routing.labelled import LabelledTurn
 from assistant.routing.router import Decision
 from assistant.routing.versions import Versions
 from tests.conftest import ROOT
-from tests.serving import run
+from tests.serving import run_anew
 
 ALWAYS = SHIPPED.name
 
@@ -148,5 +148,5 @@ def test_training_without_torch_says_how_to_install_it(tmp_path: Path) -> None:
     (tmp_path / "none" / "torch.py").write_text(
         "raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')\n"
     )
-    done = run(tmp_path, "router", "train", PYTHONPATH=f"{tmp_path / 'none'}:{ROOT}")
+    done = run_anew(tmp_path, "router", "train", PYTHONPATH=f"{tmp_path / 'none'}:{ROOT}")
     assert done.returncode == 1 and 'pip install "switchyard[finetune]" (torch is missing)' in done.stderr

@@ -19,7 +19,7 @@ import pytest
 from assistant.knowledge.embedder import FastEmbedder
 from assistant.parts import embedder_elsewhere, plain_embedder
 from assistant.settings import Settings
-from tests.serving import CLI, environment, run, serving, write_settings
+from tests.serving import CLI, environment, run, run_anew, serving, write_settings
 
 
 def page(folder: Path, name: str, text: str) -> None:
@@ -259,7 +259,7 @@ def test_an_embedder_is_made_once_more_in_another_process() -> None:
 def test_ray_is_asked_for_where_it_is_not_installed_and_used_where_it_is(tmp_path: Path) -> None:
     page(tmp_path / "docs", "a.md", "Ants nap.")
     write_settings(tmp_path, collections={"zoo": {"sources": ["docs"]}})
-    done = run(tmp_path, "sources", "sync", "--engine", "ray")
+    done = run_anew(tmp_path, "sources", "sync", "--engine", "ray")
     if importlib.util.find_spec("ray") is None:
         assert done.returncode == 2 and 'pip install "switchyard[ray]"' in done.stderr
     else:

@@ -158,12 +158,24 @@ class Promises:
         assert [text_of(answer) for answer in answers] == [tiny_models.SAYS] * 6
         assert len(loads) == 1
 
-    async def test_a_load_that_fails_is_explained_to_all_and_tried_again(
-        self, make: Make, models: dict[str, Path], tmp_path: Path
+    async def test_a_load_that_fails_fails_once_for_all_who_wait_and_is_tried_again(
+        self, make: Make, models: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         path = tmp_path / models["short"].name
-        model = make(path)
-        found = await asyncio.gather(*(collect(model) for _ in range(4)), return_exceptions=True)
+        model, loads, all_wait = make(path), [], threading.Event()
+        load = model._load
+
+        def held() -> Any:
+            loads.append(1)
+            assert all_wait.wait(30)
+            return load()
+
+        monkeypatch.setattr(model, "_load", held)
+        asked = asyncio.gather(*(collect(model) for _ in range(4)), return_exceptions=True)
+        await asyncio.sleep(0)
+        all_wait.set()
+        found = await asked
+        assert len(loads) == 1
         for error in found:
             assert isinstance(error, errors.ConfigurationError)
             assert "models.tiny.model" in str(error) and str(path) in str(error)
