@@ -12,6 +12,7 @@ import logging
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from assistant.conversation.routes import Role
 from assistant.settings import BUILTIN, PORTAL, Model, Settings
@@ -38,8 +39,15 @@ def spec_of(name: str, chosen: Model) -> ModelSpec:
         connect_timeout=chosen.connect_timeout,
         first_token_timeout=chosen.first_token_timeout,
         api=chosen.api,
-        options=chosen.options,
+        options=_options(chosen),
     )
+
+
+def _options(chosen: Model) -> Mapping[str, Any]:
+    """The model's options; one that runs in this process sets up the window that it is given."""
+    if chosen.connector != "llama-cpp" or chosen.context_window is None:
+        return chosen.options
+    return {"context_window": chosen.context_window} | chosen.options
 
 
 def policy_of(chosen: Model) -> Policy:

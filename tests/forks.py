@@ -22,6 +22,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 ROOT = Path(__file__).parent.parent
 # fastembed is missing, and what it imports is here: onnxruntime starts a thread at import, which a fork would lack.
@@ -104,16 +105,16 @@ def _ended(child: int, seconds: int) -> int:
     return os.waitstatus_to_exitcode(status)
 
 
-def _become(order: dict[str, list[str]]) -> None:
+def _become(order: dict[str, Any]) -> None:
     """What ``python -m assistant`` is in a shell that stands in that folder."""
     for number, file in enumerate(order["files"]):
         opened = os.open(file, os.O_RDWR | os.O_CREAT)
         os.dup2(opened, number)
         os.close(opened)
-    os.chdir(str(order["folder"]))
+    os.chdir(order["folder"])
     os.environ.clear()
     os.environ.update(order["environment"])
-    sys.path[0] = str(order["folder"])
+    sys.path[0] = order["folder"]
     sys.argv[1:] = order["arguments"]
     runpy.run_module("assistant", run_name="__main__", alter_sys=True)
 

@@ -38,6 +38,7 @@ HOMES = {
     "langchain_core": {f"connectors/langchain_{name}.py" for name in ("chat", "answer", "errors", "request")},
     "torch": {"connectors/in_process.py", "assistant/routing/finetune.py"},
     "transformers": {"connectors/in_process.py", "assistant/routing/finetune.py"},
+    "peft": {"connectors/in_process.py"},
     "llama_cpp": {"connectors/llama_cpp.py"},
 }
 HEAVY = (*HOMES, "numpy", "fastapi", "httpx", "onnxruntime", "pandas", "tenacity", "uvicorn", "jinja2")
