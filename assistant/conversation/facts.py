@@ -31,6 +31,10 @@ class Fact:
     end: int
 
 
+_Made = tuple[Kind, list[Reading]] | tuple[Kind, list[Reading], int]
+_Read = Callable[[re.Match[str]], _Made | None]
+
+
 @dataclass(frozen=True, slots=True)
 class Changes:
     """What a restyled text lost of its draft, and what it says that the draft does not; as written, in order."""
@@ -72,7 +76,7 @@ _TIME = re.compile(
 )
 _PHONE = re.compile(r"(?<![\w-])(?:\+\d{1,3}[ -]?)?(?:\(\d{2,5}\) ?|\d{2,5}[ -])\d{3,4}(?:[ -]\d{2,6})+(?![\w-])")
 _CODE = re.compile(
-    r"(?<![\w.@/-])(?=[\w./-]*\d)(?=[\w./-]*[A-Za-z])(?!\d+(?:st|nd|rd|th|p|k|m|bn|km|cm|mm|kg|g|h|mb|gb|kb|tb|s)\b)"
+    r"(?<![\w.@/-])(?=[\w./-]*\d)(?=[\w./-]*[A-Za-z])(?!\d+(?:(?:st|nd|rd|th|p|k|m|bn|km|cm|mm|kg|g|h|mb|gb|kb|tb|s)\b|-[a-z]{3,}))"
     r"[A-Za-z0-9]+(?:[-./_][A-Za-z0-9]+)*(?![\w@-])|(?<![\d.])\d+(?:\.\d+){2,}(?![\d.])",
     re.IGNORECASE,
 )
@@ -96,12 +100,14 @@ def facts_in(text: str, *, german: bool = False) -> list[Fact]:
     found: list[Fact] = []
     left = text
 
-    def take(pattern: re.Pattern[str], read: Callable[[re.Match[str]], tuple[Kind, Iterable[Reading]] | None]) -> None:
+    def take(pattern: re.Pattern[str], read: _Read) -> None:
         nonlocal left
         for match in pattern.finditer(left):
-            if (made := read(match)) is not None and (readings := frozenset(made[1])):
-                found.append(Fact(made[0], readings, match[0].strip(), match.start(), match.end()))
-                left = left[: match.start()] + "\x01" * len(match[0]) + left[match.end() :]
+            if (made := read(match)) is None or not made[1]:
+                continue
+            kind, readings, end = made if len(made) == 3 else (*made, match.end())
+            found.append(Fact(kind, frozenset(readings), text[match.start() : end].strip(), match.start(), end))
+            left = left[: match.start()] + "\x01" * (end - match.start()) + left[end:]
 
     take(_MARKER, lambda match: ("citation", [("", "")]))
     take(_EMAIL, lambda match: ("email", [(match[0].casefold(), "")]))
@@ -112,7 +118,7 @@ def facts_in(text: str, *, german: bool = False) -> list[Fact]:
         take(_TIME, _time)
         take(_PHONE, lambda match: ("code", [(re.sub(r"\D", "", match[0]), "")]))
         take(_CODE, lambda match: ("code", [(re.sub(r"[\W_]", "", match[0]).casefold(), "")]))
-        take(_NUMBER, lambda match: _number(match))
+        take(_NUMBER, _number)
     found += (
         Fact("name", frozenset({(name.casefold(), "")}), name, start, end)
         for name, start, end in names_in(left, german=german)
@@ -175,7 +181,7 @@ def _address(url: str) -> str:
     return re.sub(r"^(?:https?://)?(?:www\.)?", "", url.casefold()).rstrip("/")
 
 
-def _date(match: re.Match[str]) -> tuple[Kind, Iterable[Reading]] | None:
+def _date(match: re.Match[str]) -> _Made | None:
     parts = match.groupdict()
     if parts.get("w"):
         return "date", [(WEEKDAYS[parts["w"].casefold()], "weekday")]
@@ -199,7 +205,7 @@ def _dates_agree(one: str, other: str) -> bool:
     return all(a in ("*", b) for a, b in zip(one.split("-"), other.split("-"), strict=True))
 
 
-def _time(match: re.Match[str]) -> tuple[Kind, Iterable[Reading]] | None:
+def _time(match: re.Match[str]) -> _Made | None:
     if match["noon"]:
         return "time", [("0:00" if match["night"] else "12:00", "")]
     hour = int(match["h"] or match["h24"] or match["uhr"])
@@ -212,19 +218,23 @@ def _time(match: re.Match[str]) -> tuple[Kind, Iterable[Reading]] | None:
     return "time", [(f"{hour}:{minute}", ""), *([(f"{hour + 12}:{minute}", "")] if both else [])]
 
 
-def _number(match: re.Match[str]) -> tuple[Kind, Iterable[Reading]] | None:
+def _number(match: re.Match[str]) -> _Made | None:
     word = (match["word"] or "").casefold()
     values = [float(SPELT[word])] if word else _numerals(match["digits"])
     times = MULTIPLES.get((match["more"] or "").casefold(), 1)
     if match["minus"]:
         times = -times
     money = CURRENCIES.get((match["sign"] or match["money"] or "").casefold().strip())
-    unit = money or ("" if match["nth"] or word in ORDINALS else _unit(match))
+    unit, end = (money, match.end("money")) if money else _unit(match)
+    if match["nth"] or word in ORDINALS:
+        unit, end = "", -1
+    if end < 0:
+        end = max(match.end("more"), match.end("nth"), match.end("word"), match.end("digits"))
     readings = [(f"{value * times:.10g}", unit) for value in values]
     if unit in SAME:
         factor, base = SAME[unit]
         readings += [(f"{value * times * factor:.10g}", base) for value in values]
-    return ("amount" if money else "number"), readings
+    return ("amount" if money else "number"), readings, end
 
 
 def _numerals(digits: str) -> list[float]:
@@ -244,14 +254,17 @@ def _numerals(digits: str) -> list[float]:
     return [thousands, decimal] if whole != "0" and len(whole) <= 3 else [decimal]
 
 
-def _unit(match: re.Match[str]) -> str:
+def _unit(match: re.Match[str]) -> tuple[str, int]:
+    """The unit and where it ends; nothing and -1 where there is none."""
     after = (match["unit"] or "").casefold()
     if after.startswith(("per", "square", "sq")):
-        return "%" if after.startswith("per") else f"sq {_known(after.split()[-1])}"
+        unit = "%" if after.startswith("per") else f"sq {_known(after.split()[-1])}"
+        return (unit, match.end()) if unit != "%" or after.endswith("cent") else ("", -1)
     if found := _known(after):
-        return found
+        return found, match.end()
     beyond = _ADJECTIVES.match(match.string, match.start("unit") - 1) if match["unit"] else None
-    return _known(beyond[1].casefold()) if beyond else ""
+    found = _known(beyond[1].casefold()) if beyond else ""
+    return (found, beyond.end()) if beyond and found else ("", -1)
 
 
 def _known(word: str) -> str:
