@@ -32,6 +32,7 @@ from assistant.parts import (
     QUERY_THREADS,
     Voice,
     embedder_elsewhere,
+    make_checker,
     make_embedder,
     make_router,
     make_store,
@@ -54,8 +55,8 @@ from connectors import ConnectorError
 VERSION = version("switchyard")
 SETTINGS_FILE = "assistant.yaml"
 TAKEN = (
-    "organisation", "models", "roles", "voice", "surfaces", "router", "retrieval", "limits", "collections", "embedder",
-    "chunking",
+    "organisation", "models", "roles", "voice", "surfaces", "router", "retrieval", "both", "grounding", "links",
+    "limits", "collections", "embedder", "chunking",
 )  # fmt: skip
 """Settings that are taken over while it runs."""
 log = logging.getLogger(__name__)
@@ -261,7 +262,15 @@ class Assistant:
         router = make_router(settings, self.router_embedder, main, versions=self._versions)
         policies = {name: policy_of(settings, surface) for name, surface in settings.surfaces.items()}
         return Front(
-            Engine(router, self.base, self.backends, policies, self.voice.examples, self._shadow),
+            Engine(
+                router,
+                self.base,
+                self.backends,
+                policies,
+                self.voice.examples,
+                make_checker(settings, self.voice.embedder),
+                self._shadow,
+            ),
             {name: partial(self.readable, name) for name in settings.surfaces},
             Limits(settings.limits.turn_characters, settings.limits.conversation_turns),
             voiced_by({name: each.voice for name, each in policies.items()}, settings.router.voice_threshold),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,10 +13,14 @@ from typing import Any
 from pydantic import SecretStr
 
 from assistant.backends import has_language_model
-from assistant.conversation.engine import SurfacePolicy
+from assistant.conversation import grounding
+from assistant.conversation.engine import Checker, SurfacePolicy
+from assistant.conversation.events import Checked
 from assistant.conversation.rewrite import ModelRewriter
 from assistant.knowledge.base import Build, MakeRetriever
+from assistant.knowledge.documents import Passage
 from assistant.knowledge.embedder import LOCAL_BATCH, Embedder, FastEmbedder, OpenAIEmbedder
+from assistant.knowledge.evidence import EvidenceState
 from assistant.knowledge.happenings import Mistake
 from assistant.knowledge.rerank import CrossEncoder
 from assistant.knowledge.retrieve import Retriever
@@ -175,7 +180,23 @@ def make_router(
 
 def policy_of(settings: Settings, surface: Surface) -> SurfacePolicy:
     """What the engine must know of a surface."""
-    return SurfacePolicy(surface.voice, settings.organisation, surface.contact)
+    both = settings.both
+    return SurfacePolicy(
+        surface.voice,
+        settings.organisation,
+        surface.contact,
+        two_pass=both.way == "two_pass",
+        plain=both.on_violation == "plain",
+    )
+
+
+def make_checker(settings: Settings, embedder: FastEmbedder) -> Checker:
+    """What says of a finished answer whether it rests on its passages."""
+
+    async def checked(answer: str, passages: Sequence[Passage], state: EvidenceState | None) -> Checked:
+        return await asyncio.to_thread(grounding.check, answer, passages, state)
+
+    return checked
 
 
 def _secret(value: SecretStr | None) -> str | None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from assistant.config_answers import Both, Grounding, Links
 from assistant.config_collections import DEMO_DOCUMENTS, DEMO_PATH, Collection, Group, Source, demo
 from assistant.config_documents import Chunking, Embedder, Store, Sync
 from assistant.config_models import Model, Roles, SurfaceRoles, unknown_names
@@ -111,6 +112,9 @@ class Surface(Section):
         default_factory=list, description="Page of the surface portal: questions offered at the start."
     )
     contact: str | None = Field(default=None, description="Whom to ask when the documents do not say.")
+    language: Literal["en", "de"] = Field(
+        default="en", description="Language of what is said about an answer, such as that the documents do not hold it."
+    )
 
 
 class Costs(Section):
@@ -211,6 +215,9 @@ class Settings(BaseSettings):
     )
     router: Router = Router()
     retrieval: Retrieval = Retrieval()
+    both: Both = Both()
+    grounding: Grounding = Grounding()
+    links: Links = Links()
     limits: Limits = Limits()
 
     def roles_on(self, surface: str) -> Roles:

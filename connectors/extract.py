@@ -17,14 +17,14 @@ LIST_CHARACTERS = 520
 """A list of up to so many characters is quoted whole; of a longer one the items that fit."""
 CODE_CHARACTERS = 600
 SHORTEST_WORDS = 4
-WRAPPED = 120
-"""No line of wrapped text is longer; where one is, every line stands on its own."""
+NARROW, WRAPPED = 50, 120
+"""How long the longest line of wrapped text is; elsewhere every line stands on its own."""
 
 _MARKER = re.compile(r"[ \t]*(?:[-*+•]|\d{1,3}[.)])[ \t]+(?=\S)")
 _FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})")
 _RULE = re.compile(r"[ \t]*(?:[-*_=][ \t]*){3,}$|<!--.*-->$")
 _SEPARATOR = re.compile(r"[|\-: \t]+$")
-_END = re.compile(r"(?<=[.!?…。])[\"'”’»)\]*_]*\s+(?=[^\W\d_a-zß-öø-ÿ]|\d|[\"'“„‘«(\[*_`])")
+_END = re.compile(r"(?<=[a-z]{3}[.!?])(?=[A-Z][a-z]+ )|(?<=[.!?…。])[\"'”’»)\]*_]*\s+(?=[^\W\d_a-zß-öø-ÿ]|\d|[\"'“„‘«(\[*_`])")
 _ABBREVIATION = re.compile(
     r"(?:\b(?:e\.\s?g|i\.\s?e|etc|vs|approx|No|Nos|Mr|Mrs|Ms|Dr|St|Inc|Ltd|Co|Corp|Sec|Art|Abs|Nr|Str|ca|"
     r"z\.\s?B|d\.\s?h|u\.\s?a|bzw|vgl|inkl|U\.S|[A-Z])|(?<!\w)\d{1,2})\.\s*$"
@@ -44,7 +44,7 @@ _WORD = re.compile(r"[^\W_]+")
 class Quote:
     """A quotable part. ``document`` and ``position`` say where it stands, ``block`` which paragraph, list or table it
     is of; ``head`` is what belongs above it: a table's head, the sentence that a list or code is introduced by.
-    ``leans`` says that it cannot be read without the one before."""
+    ``leans`` says that it cannot be read without the one before; ``under`` is the heading or question above it."""
 
     document: int
     position: int
@@ -53,11 +53,12 @@ class Quote:
     text: str
     head: str = ""
     leans: bool = False
+    under: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    kind: Literal["prose", "item", "row", "code"]
+    kind: Literal["prose", "item", "row", "code", "heading"]
     text: str
 
 
@@ -66,6 +67,7 @@ def quotes(document: int, text: str) -> list[Quote]:
     found: list[Quote] = []
     blocks = list(_blocks(text))
     place = 0
+    under = ""
     while place < len(blocks):
         kind = blocks[place].kind
         end = place + 1
@@ -73,7 +75,10 @@ def quotes(document: int, text: str) -> list[Quote]:
             end += 1
         head = _introduction(blocks[place - 1].text) if place and blocks[place - 1].kind == "prose" else ""
         for made, part, above, leans in _parts([each.text for each in blocks[place:end]], kind, head):
-            found.append(Quote(document, len(found), place, made, part, above, leans))
+            if made is None:
+                under = part
+            else:
+                found.append(Quote(document, len(found), place, made, part, above, leans, under))
         place = end
     return found
 
@@ -95,11 +100,13 @@ def words(text: str) -> list[str]:
     return _WORD.findall(text.casefold())
 
 
-_Part: TypeAlias = tuple[Kind, str, str, bool]
+_Part: TypeAlias = tuple[Kind | None, str, str, bool]
 
 
 def _parts(texts: Sequence[str], kind: str, head: str) -> Iterator[_Part]:
-    if kind == "prose":
+    if kind == "heading":
+        yield None, texts[0], "", False
+    elif kind == "prose":
         yield from _of_prose(texts[0])
     elif kind == "code":
         if len(texts[0]) <= CODE_CHARACTERS:
@@ -112,9 +119,12 @@ def _parts(texts: Sequence[str], kind: str, head: str) -> Iterator[_Part]:
 
 def _of_prose(text: str) -> Iterator[_Part]:
     for number, sentence in enumerate(sentences(text)):
-        if sentence.endswith(":") or not _says_something(sentence):
+        if sentence.endswith(":"):
             continue
-        yield "sentence", sentence, "", number > 0 and _LEANS.match(sentence) is not None
+        if sentence.endswith("?") or not _CLOSED.search(sentence):
+            yield None, sentence, "", False
+        elif len(words(sentence)) >= SHORTEST_WORDS:
+            yield "sentence", sentence, "", _LEANS.match(sentence) is not None
 
 
 def _of_table(rows: Sequence[str]) -> Iterator[_Part]:
@@ -167,7 +177,9 @@ def _blocks(text: str) -> Iterator[_Block]:
             while end < len(lines) and lines[end].strip() and not _starts(lines[end]):
                 end += 1
             yield _Block("item", "\n".join(lines[place:end]).rstrip())
-        elif bare and not bare.startswith("#") and not _RULE.match(line):
+        elif bare.startswith("#"):
+            yield _Block("heading", bare.strip("# "))
+        elif bare and not _RULE.match(line):
             while end < len(lines) and lines[end].strip() and not _starts(lines[end]):
                 end += 1
             yield from (_Block("prose", each) for each in _paragraphs(lines[place:end]))
@@ -181,7 +193,7 @@ def _starts(line: str) -> bool:
 
 def _paragraphs(lines: Sequence[str]) -> Iterator[str]:
     """Lines in a row as paragraphs: one line is the next one's beginning where it was only wrapped."""
-    bare = [line.strip().lstrip("> ").removeprefix(": ") for line in lines]
+    bare = [line.strip().lstrip("> ").removeprefix(": ").lstrip("_ ") for line in lines]
     width = max(map(len, bare))
     made = ""
     for number, line in enumerate(bare):
@@ -190,7 +202,7 @@ def _paragraphs(lines: Sequence[str]) -> Iterator[str]:
             continue
         following = bare[number + 1]
         first = following.split(" ", 1)[0]
-        fits = width > WRAPPED or len(line) + 1 + len(first) <= width - 8
+        fits = not NARROW <= width <= WRAPPED or len(line) + 1 + len(first) <= width - 8
         if fits and not following[:1].islower() and not _GOES_ON.search(line):
             yield made
             made = ""

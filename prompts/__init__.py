@@ -12,8 +12,10 @@ from jinja2 import Environment, StrictUndefined, Template, TemplateSyntaxError, 
 
 VARIABLES: dict[str, frozenset[str]] = {
     "voice": frozenset({"organisation", "today", "contact", "examples"}),
-    "retrieve": frozenset({"organisation", "today", "contact"}),
-    "both": frozenset({"organisation", "today", "contact", "examples"}),
+    "retrieve": frozenset({"organisation", "today", "contact", "evidence"}),
+    "both": frozenset({"organisation", "today", "contact", "examples", "evidence"}),
+    "restyle": frozenset({"organisation", "today", "examples"}),
+    "check": frozenset(),
     "ask": frozenset({"organisation", "today"}),
     "rewrite": frozenset(),
     "route": frozenset({"organisation"}),

@@ -6,14 +6,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import groupby
 
 from assistant.conversation.citations import cited, split_code, without_citations
 
 _MARKERS = r"(?:\s?\[\d{1,2}\](?!\())*"
-_END = re.compile(rf"(?:[.!?…]+[\"'”“»’)\]*_]*{_MARKERS}|(?<=[^\s\d]):)(?=\s|$|[A-ZÄÖÜ][a-z])")
+_END = re.compile(rf"(?:[.!?…]+[\"'”“»’)\]*_]*{_MARKERS})(?=\s|$|[A-ZÄÖÜ][a-z])")
 _NO_END = re.compile(
-    r"(?:\b(?:e\.?g|i\.?e|etc|vs|cf|Dr|Mr|Mrs|Ms|Prof|St|No|Nr|approx|ca|bzw|usw|vgl|z\. ?B|d\. ?h|u\. ?a|inkl|zzgl|Abs|Art|"
+    r"(?:\b(?:e\.?g|i\.?e|etc|vs|cf|Dr|Mr|Mrs|Ms|Prof|St|No|Nr|approx|ca|bzw|usw|vgl|z|d|u|z\. ?B|d\. ?h|u\. ?a|inkl|zzgl|Abs|Art|"
     r"Inc|Ltd|Co|Jr|Sr|Mio|Mrd|Std|Tel|Str|pp?|vol|fig|[A-Z]|a\.m|p\.m|(?:[A-Za-z]\.)+[A-Za-z])|(?:^|\s)\d{1,2})\.$"
 )
 _LOWER = re.compile(r"\s+[a-zäöü]")
@@ -52,7 +51,7 @@ _TALK = re.compile(
     re.IGNORECASE,
 )
 _BUT = re.compile(r"(?:,|;)?\s(?:but|however|though|aber|doch|jedoch),? (?:i can (?:say|tell you) that |the |die |der |das )?", re.IGNORECASE)
-_CONTENT = re.compile(r"[^\W_]{3,}|\d")
+_CONTENT = re.compile(r"[^\W_]{2,}|\d")
 FEWEST_WORDS = 2
 """Words that a sentence needs to state anything."""
 
@@ -199,7 +198,3 @@ def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
 def _sentence(answer: str, start: int, end: int) -> Sentence:
     return Sentence(start, end, plain(answer[start:end]), tuple(cited(answer[start:end])))
 
-
-def grouped(found: list[Sentence]) -> list[list[Sentence]]:
-    """Neighbouring sentences with the same citations together."""
-    return [list(group) for _, group in groupby(found, key=lambda each: each.cites)]

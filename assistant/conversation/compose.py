@@ -13,6 +13,7 @@ from assistant.conversation.citations import without_citations
 from assistant.conversation.routes import Route
 from assistant.conversation.turn import Message, Turn
 from assistant.knowledge.documents import Passage
+from assistant.knowledge.evidence import EvidenceState
 from assistant.voice.examples import VoiceExample
 from connectors import ChatMessage, ChatRequest, DocumentPart, TextPart
 
@@ -34,6 +35,7 @@ def compose(
     contact: str | None,
     today: date,
     examples: Sequence[VoiceExample] = (),
+    evidence: EvidenceState | None = None,
 ) -> tuple[ChatRequest, str]:
     """The request for a turn and the version of the prompt that it was made with."""
     prompt = prompts.load(route.prompt)
@@ -42,9 +44,21 @@ def compose(
         "today": today.isoformat(),
         "contact": contact,
         "examples": [(example.said, example.answer) for example in examples],
+        "evidence": evidence,
     }
     system = prompt.render(**{name: value for name, value in values.items() if name in prompt.variables})
     return ChatRequest((ChatMessage.of("system", system), *_conversation(turn, passages))), prompt.version
+
+
+def restyle(
+    turn: Turn, draft: str, *, organisation: str, today: date, examples: Sequence[VoiceExample]
+) -> tuple[ChatRequest, str]:
+    """The request to say a draft in the organisation's voice, and the version of its prompt."""
+    prompt = prompts.load("restyle")
+    said = [(example.said, example.answer) for example in examples]
+    system = prompt.render(organisation=organisation, today=today.isoformat(), examples=said)
+    text = f"The person's message:\n\n{turn.text}\n\nThe draft:\n\n{draft}"
+    return ChatRequest((ChatMessage.of("system", system), ChatMessage.of("user", text))), prompt.version
 
 
 def document(passage: Passage) -> DocumentPart:

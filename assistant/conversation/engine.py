@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, aclosing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, replace
 from datetime import date
+from functools import partial
 from typing import Protocol
 
-from assistant.conversation import grounding
-from assistant.conversation.compose import compose
+from assistant.conversation.answer import Answer, Ask, held, streamed, two_pass
+from assistant.conversation.citations import cited
+from assistant.conversation.compose import compose, restyle
 from assistant.conversation.events import (
+    Checked,
     Event,
     Failed,
     Finished,
@@ -21,29 +24,37 @@ from assistant.conversation.events import (
     Routed,
     TextDelta,
 )
-from assistant.conversation.routes import ROUTES, Role
-from assistant.conversation.turn import Turn
+from assistant.conversation.facts import Changes
+from assistant.conversation.routes import ROUTES, Role, Route
+from assistant.conversation.turn import RouteName, Turn
+from assistant.knowledge.documents import Passage
 from assistant.knowledge.embedder import EmbedderError
-from assistant.knowledge.evidence import Evidence, commissioned
+from assistant.knowledge.evidence import Evidence, EvidenceState, commissioned
 from assistant.knowledge.retrieve import Found, Searcher
 from assistant.knowledge.store import StoreError
 from assistant.routing.classifier import Embedded
 from assistant.routing.router import Decision, Router, VoicePolicy
 from assistant.routing.shadow import Shadow
-from assistant.voice.examples import VoiceExamples
-from connectors import ChatModel, ChatRequest, ConnectorError, Cost, Fault, Usage
+from assistant.voice.examples import VoiceExample, VoiceExamples
+from connectors import ChatModel, ConnectorError
 
 log = logging.getLogger(__name__)
 SHOWN_EXAMPLES = 4
+Checker = Callable[[str, Sequence[Passage], EvidenceState | None], Awaitable[Checked]]
+"""What says of a finished answer whether it rests on its passages."""
 
 
 @dataclass(frozen=True, slots=True)
 class SurfacePolicy:
-    """What the engine must know of a surface: its voice policy, the organisation's name, whom to ask instead."""
+    """What the engine must know of a surface: its voice policy, the organisation's name, whom to ask instead; and, for
+    all alike, whether a draft is made first for what is said in the voice (``two_pass``), and whether the plain answer
+    is served where facts did not survive that (``plain``)."""
 
     voice: VoicePolicy
     organisation: str
     contact: str | None = None
+    two_pass: bool = False
+    plain: bool = False
 
 
 class Models(Protocol):
@@ -60,24 +71,6 @@ class Lender(Protocol):
         """What is in use now."""
 
 
-@dataclass(slots=True)
-class _Stream:
-    """What came out of the model so far."""
-
-    text: list[str] = field(default_factory=list)
-    model: str = ""
-    backend: str | None = None
-    faults: tuple[Fault, ...] = ()
-    cost: Cost | None = None
-    usage: Usage | None = None
-    note: str | None = None
-    finish: str | None = None
-
-    @property
-    def answer(self) -> str:
-        return "".join(self.text)
-
-
 class Engine:
     """Runs turns. Holds no state between them, so one engine serves everybody at once. ``watching`` are the tasks in
     which a candidate version judges turns."""
@@ -89,8 +82,10 @@ class Engine:
         models: Lender,
         surfaces: Mapping[str, SurfacePolicy],
         examples: VoiceExamples,
+        checker: Checker,
         shadow: Shadow | None = None,
     ) -> None:
+        self._checker = checker
         self._shadow = shadow
         self.watching: set[asyncio.Task[None]] = set()
         self._router = router
@@ -112,7 +107,7 @@ class Engine:
 
     async def _run(self, turn: Turn, models: Models) -> AsyncGenerator[Event]:
         clock = _Clock()
-        stream = _Stream()
+        answer = Answer()
         routed = False
         try:
             embedded = await self._router.embed(turn)
@@ -136,18 +131,18 @@ class Engine:
                 clock.mark("retrieved")
                 searched = tuple(sorted(turn.collections))
                 yield Retrieved(decision.query, searched, passages, evidence, found.fresh)
-            role: Role = "main" if policy.voice == "never" else route.role
-            request, prompt_version = await self._request(turn, decision, found, embedded, role)
-            async with aclosing(self._answer(models.of(turn.surface, role), request, stream, clock)) as deltas:
-                async for delta in deltas:
-                    yield delta
+            spoken = await self._answering(turn, decision.route, found, embedded, evidence, models, answer)
+            async with aclosing(spoken) as pieces:
+                async for piece in pieces:
+                    clock.mark("first_token")
+                    yield TextDelta(piece)
             clock.mark("finished")
-            yield grounding.check(stream.answer, passages, evidence.state if evidence else None)
-            yield _finished(stream, prompt_version, clock)
+            yield await self._checked(answer, passages, evidence)
+            yield _finished(answer, clock)
         except Exception as error:  # known faults speak for themselves, any other is logged: see _failed
             if not routed:
                 yield Routed(turn.id, turn.conversation, self._router.undecided(turn))
-            yield _failed(turn, error, stream.answer)
+            yield _failed(turn, error, answer.whole)
 
     async def _search(self, turn: Turn, embedded: Embedded) -> tuple[Found, StoreError | EmbedderError | None]:
         """The search before the decision: its result is evidence even for a turn that is not looked up. A fault of it
@@ -169,43 +164,78 @@ class Engine:
         self.watching.add(task)
         task.add_done_callback(self.watching.discard)
 
-    async def _request(
-        self, turn: Turn, decision: Decision, found: Found, embedded: Embedded, role: Role
-    ) -> tuple[ChatRequest, str]:
-        route, surface = ROUTES[decision.route], self._surfaces[turn.surface]
+    async def _answering(
+        self,
+        turn: Turn,
+        chosen: RouteName,
+        found: Found,
+        embedded: Embedded,
+        evidence: Evidence | None,
+        models: Models,
+        answer: Answer,
+    ) -> AsyncGenerator[str]:
+        """The pieces of the answer, not yet begun."""
+        policy, route = self._surfaces[turn.surface], ROUTES[chosen]
+        role: Role = "main" if policy.voice == "never" else route.role
         examples = await self._examples.nearest(embedded.vector, SHOWN_EXAMPLES) if role == "voice" else []
-        return compose(
+        state = evidence.state if evidence else None
+        asking = partial(self._ask, turn, found, models, policy=policy, examples=examples, state=state, answer=answer)
+        if chosen != "both" or role != "voice":
+            return streamed(asking(route, role), answer)
+        plainly = ROUTES["retrieve"]
+        if policy.two_pass:
+            say = partial(self._restyle, turn, models, policy=policy, examples=examples, answer=answer)
+            return two_pass(asking(plainly, "main"), say, answer, _given(turn), hold=policy.plain)
+        if policy.plain:
+            plain = asking(plainly, "main")
+            return held(asking(route, role), plain, answer, _known(turn, plain))
+        return streamed(asking(route, role), answer)
+
+    def _ask(
+        self,
+        turn: Turn,
+        found: Found,
+        models: Models,
+        route: Route,
+        role: Role,
+        *,
+        policy: SurfacePolicy,
+        examples: Sequence[VoiceExample],
+        state: EvidenceState | None,
+        answer: Answer,
+    ) -> Ask:
+        passages = found.passages if route.looks_up else ()
+        request, answer.prompt_version = compose(
             route,
             turn,
-            found.passages if route.looks_up else (),
-            organisation=surface.organisation,
-            contact=surface.contact,
+            passages,
+            organisation=policy.organisation,
+            contact=policy.contact,
             today=date.today(),
             examples=examples,
+            evidence=state,
         )
+        return Ask(models.of(turn.surface, role), request, frozenset(each.number for each in passages))
 
-    async def _answer(
-        self, model: ChatModel, request: ChatRequest, stream: _Stream, clock: _Clock
-    ) -> AsyncGenerator[TextDelta]:
-        stream.model = model.name
-        deltas = model.stream(request)
-        try:
-            async for delta in deltas:
-                stream.model = delta.model or stream.model
-                stream.backend = delta.backend or stream.backend
-                stream.faults = delta.faults or stream.faults
-                stream.cost = delta.cost or stream.cost
-                stream.usage = delta.usage or stream.usage
-                stream.note = delta.note or stream.note
-                stream.finish = delta.finish or stream.finish
-                if delta.text:
-                    clock.mark("first_token")
-                    stream.text.append(delta.text)
-                    yield TextDelta(delta.text)
-        finally:
-            close = getattr(deltas, "aclose", None)
-            if close is not None:
-                await close()
+    def _restyle(
+        self,
+        turn: Turn,
+        models: Models,
+        draft: str,
+        *,
+        policy: SurfacePolicy,
+        examples: Sequence[VoiceExample],
+        answer: Answer,
+    ) -> Ask:
+        request, answer.prompt_version = restyle(
+            turn, draft, organisation=policy.organisation, today=date.today(), examples=examples
+        )
+        return Ask(models.of(turn.surface, "voice"), request, frozenset(cited(draft)))
+
+    async def _checked(self, answer: Answer, passages: Sequence[Passage], evidence: Evidence | None) -> Checked:
+        checked = await self._checker(answer.whole, passages, evidence.state if evidence else None)
+        changes = answer.changes or Changes((), ())
+        return replace(checked, invented=answer.invented, lost=changes.lost, added=changes.invented)
 
 
 class _Clock:
@@ -231,20 +261,31 @@ def _failed(turn: Turn, error: Exception, partial: str) -> Failed:
     return Failed("internal_error", "Something went wrong here and was logged. Please try again.", partial)
 
 
-def _finished(stream: _Stream, prompt_version: str, clock: _Clock) -> Finished | Failed:
-    if stream.finish == "filter":
-        return Failed("model_content_filter", f"{stream.model}: the provider's filter cut this answer.", stream.answer)
-    if not stream.answer.strip():
-        return Failed("model_empty", f"{stream.model} answered with nothing. Please try again.", "")
+def _given(turn: Turn) -> str:
+    """What people said, and what was answered, in the conversation up to now."""
+    return "\n\n".join([*(message.content for message in turn.history), turn.text])
+
+
+def _known(turn: Turn, plain: Ask) -> str:
+    """What an answer may hold: the request's documents and conversation."""
+    parts = [part.text for message in plain.request.messages for part in message.parts]
+    return "\n\n".join([*parts, turn.text])
+
+
+def _finished(answer: Answer, clock: _Clock) -> Finished | Failed:
+    if answer.finish == "filter":
+        return Failed("model_content_filter", f"{answer.model}: the provider's filter cut this answer.", answer.whole)
+    if not answer.whole.strip():
+        return Failed("model_empty", f"{answer.model} answered with nothing. Please try again.", "")
     return Finished(
-        answer=stream.answer,
-        model=stream.model,
-        backend=stream.backend or stream.model,
-        faults=stream.faults,
-        prompt_version=prompt_version,
-        usage=asdict(stream.usage) if stream.usage else {},
-        cost=stream.cost,
+        answer=answer.whole,
+        model=answer.model,
+        backend=answer.backend or answer.model,
+        faults=answer.faults,
+        prompt_version=answer.prompt_version,
+        usage=asdict(answer.usage) if answer.usage else {},
+        cost=answer.cost,
         timings=dict(clock.marks),
-        note=stream.note,
-        cut=stream.finish == "length",
+        note=answer.note,
+        cut=answer.finish == "length",
     )

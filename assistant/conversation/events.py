@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from assistant.knowledge.documents import Passage
 from assistant.knowledge.evidence import Evidence, EvidenceState
@@ -43,14 +44,36 @@ class TextDelta:
     text: str
 
 
+Support = Literal["supported", "partly", "unsupported"]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What the sources say of one claim of the answer, at ``[start, end)`` of its text. ``why`` tells a reader what is
+    wrong and is empty where nothing is; ``passages`` are the numbers of those that it rests on or was held against."""
+
+    start: int
+    end: int
+    state: Support
+    why: str = ""
+    passages: tuple[int, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Checked:
     """What the check of the finished answer says: its evidence state (None where nothing was looked up), the
-    passages that it cites, and citation numbers in it that no passage has."""
+    passages that it cites, and citation numbers that the model made up; they were taken out.
+
+    ``lost`` are facts of the draft or the passages that did not survive being said in the organisation's voice, and
+    ``added`` those that it says beyond them, as written."""
 
     evidence: EvidenceState | None
     cited: tuple[int, ...]
     invented: tuple[int, ...]
+    lost: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
+    marks: tuple[Mark, ...] = ()
+    """The claims of the answer, in their order; small talk, questions and hedges are none."""
 
 
 @dataclass(frozen=True, slots=True)

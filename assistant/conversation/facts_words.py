@@ -77,6 +77,6 @@ NOT_NAMES = frozenset(
     "currently generally typically usually overall instead meanwhile nevertheless nonetheless according based "
     "depending after before while although because since until during once when whenever although though unless "
     "please note sure sorry thanks hello hi dear mr mrs ms dr sir madam not only some any all each every both many "
-    "most other another such more less do does did have has had can could may might must shall should will would "
+    "regarding concerning including following considering given most other another such more less do does did have has had can could may might must shall should will would "
     "let make use see so than too very just yet still even".split()
 )

@@ -1,0 +1,162 @@
+"""How the text of an answer comes about: from one model, or from a draft that another says in its own words."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+
+from assistant.conversation.citing import Citations
+from assistant.conversation.facts import Changes, compare
+from connectors import ChatModel, ChatRequest, ConnectorError, Cost, Delta, Fault, Usage
+from connectors.wrapper import Closing
+
+PLAIN = "In plain words: {0}."
+"""What a reader is told where the answer is not in the organisation's voice, and why."""
+CHANGED = "in its own voice the answer changed facts"
+FAILED = "the voice model did not answer"
+
+
+@dataclass(slots=True)
+class Answer:
+    """What came of an answer so far. ``draft`` is what it says in the organisation's voice, where there is one;
+    ``changes`` the facts that were lost or invented on the way."""
+
+    text: list[str] = field(default_factory=list)
+    model: str = ""
+    backend: str | None = None
+    faults: tuple[Fault, ...] = ()
+    cost: Cost | None = None
+    usage: Usage | None = None
+    note: str | None = None
+    finish: str | None = None
+    draft: str | None = None
+    changes: Changes | None = None
+    invented: tuple[int, ...] = ()
+    prompt_version: str = ""
+
+    @property
+    def whole(self) -> str:
+        """The text so far."""
+        return "".join(self.text)
+
+    def take(self, delta: Delta) -> None:
+        """Note what a delta says of the answer, but for its text."""
+        self.model = delta.model or self.model
+        self.backend = delta.backend or self.backend
+        self.faults = delta.faults or self.faults
+        self.cost = delta.cost or self.cost
+        self.usage = delta.usage or self.usage
+        self.note = delta.note or self.note
+        self.finish = delta.finish or self.finish
+
+    def paid(self, other: Answer) -> None:
+        """Count what another answer took towards this one."""
+        if other.usage is not None:
+            self.usage = _sum(self.usage, other.usage)
+        if other.cost is not None:
+            mine = self.cost or replace(other.cost, amount=0.0)
+            self.cost = replace(mine, amount=mine.amount + other.cost.amount)
+        self.faults = (*other.faults, *self.faults)
+
+    def becomes(self, other: Answer, why: str) -> None:
+        """Let another, plain answer stand in its place."""
+        self.text[:] = [other.whole]
+        self.model, self.backend, self.finish = other.model, other.backend, other.finish
+        self.invented, self.changes = other.invented, None
+        self.note = PLAIN.format(why)
+
+
+def _sum(one: Usage | None, other: Usage) -> Usage:
+    if one is None:
+        return other
+    return Usage(
+        one.input_tokens + other.input_tokens,
+        one.output_tokens + other.output_tokens,
+        one.cached_tokens + other.cached_tokens,
+        one.estimated or other.estimated,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A request, the model for it, and the numbers that its answer may cite."""
+
+    model: ChatModel
+    request: ChatRequest
+    numbers: frozenset[int] = frozenset()
+
+
+async def streamed(ask: Ask, answer: Answer) -> AsyncGenerator[str]:
+    """The pieces of an answer, with its citations made plain; all that is known of it goes into ``answer``."""
+    answer.model = ask.model.name
+    citations = Citations(ask.numbers)
+    broken: ConnectorError | None = None
+    try:
+        async with Closing(ask.model.stream(ask.request)) as deltas:
+            async for delta in deltas:
+                answer.take(delta)
+                if delta.text and (piece := citations.feed(delta.text)):
+                    answer.text.append(piece)
+                    yield piece
+    except ConnectorError as error:
+        broken = error
+    if rest := citations.end():
+        answer.text.append(rest)
+        yield rest
+    answer.invented = tuple(number for number in citations.invented if isinstance(number, int))
+    if broken is not None:
+        raise broken
+
+
+async def two_pass(
+    draft: Ask, restyle: Callable[[str], Ask], answer: Answer, given: str, *, hold: bool
+) -> AsyncGenerator[str]:
+    """A draft said again by another model, which may use what was ``given`` in the conversation. With ``hold`` nothing
+    is shown until the facts of both were compared, and the draft stands where they differ; it also stands where the
+    other model fails before its first word."""
+    first = Answer()
+    async for _ in streamed(draft, first):
+        pass
+    if first.finish == "filter" or not first.whole.strip():
+        answer.becomes(first, "")
+        answer.note = first.note
+        answer.paid(first)
+        yield first.whole
+        return
+    answer.draft = first.whole
+    try:
+        async with aclosing(streamed(restyle(first.whole), answer)) as pieces:
+            async for piece in pieces:
+                if not hold:
+                    yield piece
+    except ConnectorError:
+        if answer.text and not hold:
+            raise
+        answer.becomes(first, FAILED)
+        answer.paid(first)
+        yield answer.whole
+        return
+    answer.paid(first)
+    lost, added = compare(first.whole, answer.whole).lost, compare(f"{first.whole}\n\n{given}", answer.whole).invented
+    answer.changes = Changes(lost, added)
+    if hold:
+        if not answer.changes.none or answer.finish == "filter" or not answer.whole.strip():
+            answer.becomes(first, CHANGED)
+        yield answer.whole
+
+
+async def held(ask: Ask, plain: Ask, answer: Answer, known: str) -> AsyncGenerator[str]:
+    """An answer that is shown only if it holds no fact that ``known`` does not; else a plain one in its place."""
+    async for _ in streamed(ask, answer):
+        pass
+    answer.changes = Changes((), compare(known, answer.whole).invented)
+    if answer.changes.none:
+        yield answer.whole
+        return
+    instead = Answer()
+    async for _ in streamed(plain, instead):
+        pass
+    answer.becomes(instead, CHANGED)
+    answer.paid(instead)
+    yield answer.whole
