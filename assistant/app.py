@@ -268,7 +268,7 @@ class Assistant:
                 self.backends,
                 policies,
                 self.voice.examples,
-                make_checker(settings, self.voice.embedder),
+                make_checker(settings, self.voice.embedder, main),
                 self._shadow,
             ),
             {name: partial(self.readable, name) for name in settings.surfaces},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -14,8 +14,10 @@ from pydantic import SecretStr
 
 from assistant.backends import has_language_model
 from assistant.conversation import grounding
+from assistant.conversation.citations import cited
 from assistant.conversation.engine import Checker, SurfacePolicy
 from assistant.conversation.events import Checked
+from assistant.conversation.model_check import ModelCheck
 from assistant.conversation.rewrite import ModelRewriter
 from assistant.knowledge.base import Build, MakeRetriever
 from assistant.knowledge.documents import Passage
@@ -190,11 +192,17 @@ def policy_of(settings: Settings, surface: Surface) -> SurfacePolicy:
     )
 
 
-def make_checker(settings: Settings, embedder: FastEmbedder) -> Checker:
-    """What says of a finished answer whether it rests on its passages."""
+def make_checker(settings: Settings, embedder: FastEmbedder, main: ChatModel) -> Checker:
+    """What says of a finished answer whether it rests on its passages, as ``grounding.check`` says."""
+    chosen = settings.grounding.check
+    asks = chosen == "model" and has_language_model(settings.roles.chain("main"))
+    second = ModelCheck(main) if asks else None
 
     async def checked(answer: str, passages: Sequence[Passage], state: EvidenceState | None) -> Checked:
-        return await asyncio.to_thread(grounding.check, answer, passages, state)
+        if chosen == "off":
+            return replace(grounding.check(answer, (), state), cited=tuple(cited(answer)))
+        found = await asyncio.to_thread(grounding.check, answer, passages, state, embedder.embed_now)
+        return found if second is None else replace(found, marks=await second.marked(answer, found.marks, passages))
 
     return checked
 

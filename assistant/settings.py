@@ -270,6 +270,9 @@ class Settings(BaseSettings):
             if getattr(self.router, name) and self.roles.chain("main") == (BUILTIN,):
                 fix = "Name a language model as roles.main, or leave it out."
                 yield Finding(("router", name), "needs a language model, and roles.main is builtin.", fix)
+        if self.grounding.check == "model" and self.roles.chain("main") == (BUILTIN,):
+            fix = "Name a language model as roles.main, or write check: own."
+            yield Finding(("grounding", "check"), "needs a language model, and roles.main is builtin.", fix)
 
     def _collection_findings(self) -> Iterator[Finding]:
         known = ", ".join(self.collections) or "none"

@@ -95,7 +95,7 @@ class Server:
             body=body,
             options=_WITH_KEY,
             stream=True,
-            stream_cls=openai.AsyncStream[Any],
+            stream_cls=openai.AsyncStream[object],  # anything else makes the SDK look at each event's type
         )
 
     async def aclose(self) -> None:

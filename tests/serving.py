@@ -20,7 +20,7 @@ from tests import forks
 from tests.conftest import ROOT
 
 CLI = [sys.executable, "-m", "assistant"]
-TIMEOUT = 120
+TIMEOUT = 300
 
 
 @dataclass

@@ -3,7 +3,13 @@ import pytest
 import prompts
 from assistant.conversation.routes import ROUTES
 
-VALUES = {"organisation": "Acme {{ x }}", "today": "2026-11-20", "contact": None, "examples": [("hi", "hello")]}
+VALUES = {
+    "organisation": "Acme {{ x }}",
+    "today": "2026-11-20",
+    "contact": None,
+    "examples": [("hi", "hello")],
+    "evidence": None,
+}
 
 
 @pytest.mark.parametrize("route", ROUTES.values(), ids=lambda route: route.name)
@@ -12,6 +18,14 @@ def test_every_route_has_its_prompt(route: object) -> None:
     text = prompt.render(**{name: value for name, value in VALUES.items() if name in prompt.variables})
     assert "Acme {{ x }}" in text, "a value is never template source"
     assert "None" not in text and len(prompt.version) == 12
+
+
+@pytest.mark.parametrize("name", ["retrieve", "both"])
+def test_what_the_documents_lack_is_told_to_the_model(name: str) -> None:
+    prompt = prompts.load(name)
+    values = {key: value for key, value in VALUES.items() if key in prompt.variables}
+    told = {state: prompt.render(**values | {"evidence": state}) for state in ("supported", "not_in_documents")}
+    assert "A check before this" in told["not_in_documents"] and "A check before this" not in told["supported"]
 
 
 @pytest.mark.parametrize(
@@ -36,5 +50,7 @@ def test_the_version_follows_the_text() -> None:
 
 
 def test_an_unknown_prompt_is_said() -> None:
-    with pytest.raises(prompts.PromptError, match="there are ask, both, retrieve, rewrite, route, voice"):
+    with pytest.raises(
+        prompts.PromptError, match="there are ask, both, check, restyle, retrieve, rewrite, route, voice"
+    ):
         prompts.load("nope")

@@ -17,7 +17,7 @@ from assistant.config_schema import explain
 SECRET = "planted-s3cret"
 TOP = (
     "organisation, data, log_level, server, models, roles, voice, embedder, chunking, store, records, collections, sync, surfaces, router, "
-    "retrieval, limits"
+    "retrieval, both, grounding, links, limits"
 )
 
 Read = Callable[..., Loaded]

@@ -246,7 +246,8 @@ class _Clock:
         self.marks: dict[str, float] = {}
 
     def mark(self, name: str) -> None:
-        self.marks.setdefault(name, round(time.perf_counter() - self._start, 4))
+        if name not in self.marks:
+            self.marks[name] = round(time.perf_counter() - self._start, 4)
 
 
 def _failed(turn: Turn, error: Exception, partial: str) -> Failed:

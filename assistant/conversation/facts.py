@@ -68,6 +68,8 @@ _DATES = (
     re.compile(rf"\b(?P<n>(?-i:{_any(name.title() for name in MONTHS if len(name) > 3)}|(?<=in )May|(?<=of )May))\b"),
     re.compile(rf"\b(?P<w>{_any(WEEKDAYS)})\b", re.IGNORECASE),
 )
+_DATE_WORDS = sorted({name[:3] for name in (*MONTHS, *WEEKDAYS)})
+_TIME_SIGNS = (":", "am", "pm", "a.m", "p.m", "uhr", "noon", "midday", "mittags", "midnight", "mitternacht")
 _TIME = re.compile(
     r"(?<![\d.,:$€£-])(?:(?P<h>\d\d?)(?:[:.](?P<min>[0-5]\d))? ?(?P<half>[ap])(?:\.m\b\.?|m\b)|"
     r"(?P<h24>[0-2]?\d):(?P<min24>[0-5]\d)(?![\d:])|(?P<uhr>[0-2]?\d)(?:[:.](?P<minuhr>[0-5]\d))? Uhr\b|"
@@ -113,9 +115,11 @@ def facts_in(text: str, *, german: bool = False) -> list[Fact]:
     take(_EMAIL, lambda match: ("email", [(match[0].casefold(), "")]))
     take(_URL, lambda match: ("url", [(_address(match[0]), "")]))
     if _FIGURE.search(left):
-        for pattern in _DATES:
+        low = text.casefold()
+        for pattern in _DATES if any(name in low for name in _DATE_WORDS) else _DATES[:2]:
             take(pattern, _date)
-        take(_TIME, _time)
+        if any(sign in low for sign in _TIME_SIGNS):
+            take(_TIME, _time)
         take(_PHONE, lambda match: ("code", [(re.sub(r"\D", "", match[0]), "")]))
         take(_CODE, lambda match: ("code", [(re.sub(r"[\W_]", "", match[0]).casefold(), "")]))
         take(_NUMBER, _number)

@@ -66,6 +66,11 @@ class Sources:
         """How much a stem tells, from how few sentences hold it."""
         return math.log1p(self._count / (0.5 + self._in.get(part, 0)))
 
+    def text_of(self, place: Place) -> str:
+        """A sentence of the passages as it is written."""
+        sentence = self.readings[place.passage].sentences[place.sentence]
+        return self.readings[place.passage].text[sentence.start : sentence.end]
+
     def sentence_at(self, passage: int, word: int) -> int:
         """The sentence that a word of a passage is in."""
         words = self.readings[passage].words

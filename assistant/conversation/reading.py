@@ -96,6 +96,7 @@ def read(text: str) -> Reading:
     return Reading(text, tuple(words), tuple(found), facts, places, spaced, german)
 
 
+@lru_cache(maxsize=30_000)
 def stem(word: str) -> str:
     """The beginning of a content word; nothing of any other."""
     word = word.removesuffix("'s").removesuffix("’s")
@@ -104,6 +105,7 @@ def stem(word: str) -> str:
     return singular(word)[:STEM]
 
 
+@lru_cache(maxsize=30_000)
 def negates(word: str) -> bool:
     """Whether a word in lower case turns what follows it."""
     return word in NEGATIONS or word.endswith(("n't", "n’t"))

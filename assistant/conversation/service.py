@@ -144,8 +144,10 @@ class ChatService:
         history = as_history(turns)
         if len(turns) >= self._front.limits.conversation_turns:
             raise TurnRejected("conversation_full", "This conversation has become too long. Please start a new one.")
-        conversation = conversation or await self._records.start_conversation(person, surface, text)
-        turn = await self._records.start_turn(conversation, text, collection)
+        if conversation is None:
+            conversation, turn = await self._records.begin(person, surface, text, collection)
+        else:
+            turn = await self._records.start_turn(conversation, text, collection)
         return Turn(text, history, surface, readable, chosen, turn, conversation)
 
     async def correct(self, turn: str, verdict: str, *, person: str, groups: Collection[str] = ()) -> Turn | None:

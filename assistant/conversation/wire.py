@@ -76,7 +76,7 @@ def _retrieved(event: Retrieved) -> dict[str, Any]:
 _ENCODERS: dict[type, tuple[str, Callable[[Any], dict[str, Any]]]] = {
     Routed: ("routed", _routed),
     Retrieved: ("retrieved", _retrieved),
-    TextDelta: ("text_delta", asdict),
+    TextDelta: ("text_delta", lambda event: {"text": event.text}),
     Checked: ("checked", lambda event: asdict(event) | {"cited": list(event.cited), "invented": list(event.invented)}),
     Finished: ("finished", lambda event: asdict(event) | {"faults": [asdict(fault) for fault in event.faults]}),
     Failed: ("failed", asdict),

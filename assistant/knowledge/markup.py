@@ -10,6 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from assistant.knowledge import tables
+from assistant.knowledge.hidden import OPENING, remove_hidden
 from assistant.knowledge.spans import replace_spans
 
 if TYPE_CHECKING:
@@ -157,6 +158,7 @@ def without_html(text: str) -> str:
     if _ANY_TAG.search(text):
         text = replace_spans(text, _COMMENT, "-->", lambda _, inside: "")
         text = replace_spans(text, _REMOVED, _CLOSING, lambda _, inside: "")
+        text = replace_spans(text, OPENING, _CLOSING, lambda _, inside: "")
         text = replace_spans(text, _opening("table"), _CLOSING, _inner_table)
         text = "\n".join(map(_broken, text.split("\n")))
         text = replace_spans(text, _ANCHOR, _CLOSING, lambda opening, inside: f"[{inside}]({opening[2]})")
@@ -191,6 +193,7 @@ def page(source: str) -> Page:
     title, modified = _title(soup), _modified(soup)
     for tag in soup(_GONE):
         tag.decompose()
+    remove_hidden(soup)
     main = soup.select_one("main, [role=main]") or soup.find("article") or soup.body or soup
     for tag in main(_FURNITURE):
         if not tag.decomposed and not tag.find(["h1", "main", "article"]):

@@ -93,8 +93,12 @@ def folded(hits: Sequence[Hit], limit: int) -> list[tuple[Hit, tuple[Chunk, ...]
 def _said(text: str) -> _Said:
     words = _WORD.findall(text.casefold())
     triples = frozenset(zip(words, words[1:], words[2:], strict=False)) or frozenset({tuple(words)})
-    deciding = (word for word in words if word in _DECIDING or word in SPELT or any(map(str.isdigit, word)))
+    deciding = (word for word in words if word in _DECIDING or word in SPELT or _has_digit(word))
     return _Said(triples, frozenset(words), tuple(deciding))
+
+
+def _has_digit(word: str) -> bool:
+    return not word.isalpha() and any(map(str.isdigit, word))
 
 
 def _alike(one: _Said, other: _Said) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -157,6 +157,8 @@ class Retriever:
         own = embedded.vector if embedded is not None and embedded.embedder == self._embedder.name else None
         if own is None:
             return query, terms, await self._embedder.embed([text for text, _ in terms])
+        if len(terms) == 1:
+            return query, terms, own[None, :]
         rest = await self._embedder.embed([text for text, _ in terms[1:]])
         return query, terms, np.vstack([own[None, :], rest])
 
@@ -177,10 +179,14 @@ def weighed(hits: Sequence[Hit], terms: Sequence[tuple[str, float]]) -> list[Hit
     """The hits by cosine and BM25, the latter weighing as much as its best hit holds of the words."""
     best = max(hits, key=lambda hit: hit.bm25, default=None)
     if best is None or not best.bm25:
-        return sorted((replace(hit, score=hit.similarity) for hit in hits), key=lambda hit: -hit.score)
+        return sorted((_scored(hit, hit.similarity) for hit in hits), key=lambda hit: -hit.score)
     weight = BM25_WEIGHT * held(terms, best.chunk.embedding_text()) / best.bm25
-    scored = [replace(hit, score=hit.similarity + weight * hit.bm25) for hit in hits]
+    scored = [_scored(hit, hit.similarity + weight * hit.bm25) for hit in hits]
     return sorted(scored, key=lambda hit: (-hit.score, -hit.similarity))
+
+
+def _scored(hit: Hit, score: float) -> Hit:
+    return Hit(hit.chunk, score, hit.similarity, hit.bm25)
 
 
 def _numbered(made: Sequence[Joined], asked: str) -> tuple[Passage, ...]:

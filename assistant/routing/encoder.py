@@ -80,6 +80,8 @@ class TurnEncoder:
 
                 options = SessionOptions()
                 options.intra_op_num_threads = self._threads
+                # A thread that waits for the next turn would otherwise burn a core for some 30 ms after each.
+                options.add_session_config_entry("session.intra_op.allow_spinning", "0")
                 try:
                     tokenizer = Tokenizer.from_file(str(self.folder / TOKENIZER_FILE))
                     session = InferenceSession(

@@ -55,7 +55,8 @@ def test_ask_json_is_one_object_with_everything(filled: Path) -> None:
     found = json.loads(done.stdout)
     assert set(found) == {
         "conversation", "turn", "route", "scores", "threshold", "reasons", "query", "sources", "answer", "evidence",
-        "cited", "model", "prompt_version", "router_version", "usage", "timings", "note", "error",
+        "cited", "model", "backend", "faults", "prompt_version", "router_version", "usage", "cost", "timings", "note",
+        "error",
     }  # fmt: skip
     assert found["route"] == "retrieve" and found["evidence"] == "supported" and found["error"] is None
     assert found["sources"][0]["document"] == "travel-and-expenses.md" and "£165" in found["answer"]

@@ -233,7 +233,7 @@ def test_a_running_server_takes_over_changed_settings_of_collections(tmp_path: P
         assert "Moths" in found(tmp_path, "moths flutter") and "Ants" not in found(tmp_path, "ants nap")
         (tmp_path / "assistant.yaml").write_text("collections: 7")
         done = run(tmp_path, "sources", "sync", "--config", str(write_settings(tmp_path / "other", data="../data")))
-        assert done.returncode == 2 and "cannot be read anew" in done.stderr and "collections" in done.stderr
+        assert done.returncode == 2 and "cannot be taken over" in done.stderr and "collections" in done.stderr
 
 
 @pytest.mark.parametrize("width", [80, 120])

@@ -16,8 +16,8 @@ from assistant.conversation.markers import LONGEST
 PASSAGES = {1, 2, 3, 12}
 PIECES = [
     piece.replace("§", " ")
-    for piece in r"""[ ] ( ) [1] [2] [7] [9] [12] ` `` ``` ~~~ \ [1,7] [7,1] (Source§2) (source§7) 【1】 【7†s】 【4:0†s】
-    [^7] [^1] [[7]] [[1]] a a[ cap 165 . , ; ! [1-3] [1– doc§ [doc§2] so é ](http://x.y) [7](x http://x?q= [2024]
+    for piece in r"""[ ] ( ) [1] [2] [7] [9] [12] ` `` ``` ~~~ \ [1,7] [7,1] (Source§2) (source§7) 【1】 【7†s】
+    【4:0†s】 [^7] [^1] [[7]] [[1]] a a[ cap 165 . , ; ! [1-3] [1– doc§ [doc§2] so é ](http://x.y) [7](x http://x?q= [2024]
     [price] [x] [٣] [٩] [99999999999999999999999] [0]""".split()
 ] + ["[1\u200b]", "[\u20607]"]
 SPACES = [" ", "  ", "\n", "\n\n", "    ", "\t", "> ", "- ", "1. ", "\u200b", "\u202e"]

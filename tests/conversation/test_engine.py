@@ -116,7 +116,10 @@ async def test_a_question_that_the_documents_do_not_answer_says_so(demo: Assista
 async def test_invented_citations_are_named(demo: Assistant) -> None:
     answer_with(demo, ScriptedModel([Step(["Five days [1", "], surely [9]."])]))
     events = await run(demo, turn(LEAVE))
-    assert events[-2] == Checked("supported", cited=(1,), invented=(9,))
+    checked = events[-2]
+    assert isinstance(checked, Checked)
+    assert (checked.evidence, checked.cited, checked.invented) == ("supported", (1,), (9,))
+    assert events[-1].answer == "Five days [1], surely." and [mark.passages for mark in checked.marks] == [(1,)]
 
 
 async def test_history_reaches_the_model_without_old_citations(demo: Assistant) -> None:

@@ -13,8 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ui.encode import NESTING, RENDERED, Shown, answer, quoted, said, source, sse
+from ui.encode import Shown, sse
+from ui.links import Links
+from ui.rendering import NESTING, RENDERED, answer, quoted, said, source
 
+EVERYWHERE = Links((), ["example.test", "evil.test", "x.y"]).allow
 ROUTED = {
     "type": "routed",
     "turn": "abcdef12-3456",
@@ -138,8 +141,38 @@ def test_the_route_card_names_collections_by_their_titles() -> None:
     ],
 )
 def test_foreign_markup_in_an_answer_is_harmless(text: str, gone: str, kept: str) -> None:
-    page = answer(text, "t", {1})
+    page = answer(text, "t", {1}, EVERYWHERE)
     assert gone not in page and kept in page
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("[click](https://evil.test/?q=1&r=2)", "click (https://evil.test/?q=1&amp;r=2)"),
+        ("[click](HTTPS://EVIL.test/)", "click (HTTPS://EVIL.test/)"),
+        ("<https://evil.test/a>", "https://evil.test/a"),
+        ("https://evil.test/a and www.evil.test", "https://evil.test/a and www.evil.test"),
+        ("[mail](mailto:a@evil.test?body=x)", "mail (mailto:a@evil.test?body=x)"),
+        ("<a@evil.test>", "a@evil.test"),
+        ("[**b** [1]](https://evil.test)", '<strong>b</strong> <a href="#cite-t-1">[1]</a> (https://evil.test)'),
+        ("[![i](https://evil.test/i)](https://evil.test/l)", "i (https://evil.test/l)"),
+        ("[xn](https://еvil.test/)", "xn (https://xn--vil-qdd.test/)"),
+        (f"[a](https://evil.test/{'x' * 100})", f"a (https://evil.test/{'x' * 62}…)"),
+    ],
+)
+def test_an_address_that_is_the_models_own_is_text(text: str, shown: str) -> None:
+    assert answer(text, "t", {1}) == f'<div class="answer" dir="auto"><p>{shown}</p></div>'
+
+
+def test_links_lead_to_what_the_passages_name_and_to_the_hosts_of_the_surface() -> None:
+    text = "[a](https://files.test/form.pdf) [b](https://evil.test/?q=1) [c](https://www.ours.test/anything)"
+    found = retrieved(passage(1, text="The form: https://files.test/form.pdf."))
+    page = Shown(text=text, routed=ROUTED, retrieved=found, hosts=["*.ours.test"]).markdown()
+    assert re.findall('<a href="(https[^"]*)"', page) == [
+        "https://files.test/form.pdf",
+        "https://www.ours.test/anything",
+    ]
+    assert "b (https://evil.test/?q=1)" in page
 
 
 class Tags(HTMLParser):
@@ -179,7 +212,8 @@ MARKUP = st.lists(st.sampled_from(PIECES + SPACES), max_size=60).map("".join)
 
 @given(st.one_of(MARKUP, st.text(max_size=200)))
 def test_an_answer_is_one_balanced_block_of_known_elements(text: str) -> None:
-    html = answer(text, "t", {1})
+    assert "<a" not in answer(text, "t", set())
+    html = answer(text, "t", {1}, EVERYWHERE)
     assert "\n" not in html and "\r" not in html and "\t" not in html
     page = Tags(html)
     assert page.open == [] and page.tags <= ALLOWED
@@ -223,7 +257,7 @@ def test_only_numbers_of_passages_become_links(text: str, html: str) -> None:
 
 
 def test_a_link_opens_elsewhere_and_takes_no_citation_in() -> None:
-    page = answer('[see [1] here](https://example.test/?a=1&b=2 "t")', "t", {1})
+    page = answer('[see [1] here](https://example.test/?a=1&b=2 "t")', "t", {1}, EVERYWHERE)
     attributes = 'href="https://example.test/?a=1&amp;b=2" rel="noopener noreferrer nofollow" target="_blank"'
     assert f"<p><a {attributes}>see [1] here</a></p>" in page
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 
 from qdrant_edge import Bm25, Bm25Config
 
@@ -55,6 +55,12 @@ def _counts(text: str) -> Counter[int]:
 
 def query_vector(terms: Sequence[tuple[str, float]]) -> Sparse:
     """The weighted sum over (text, weight) pairs; both lists are empty when no text holds a token."""
+    return _query_vector(tuple(terms))
+
+
+@lru_cache(maxsize=64)
+def _query_vector(terms: tuple[tuple[str, float], ...]) -> Sparse:
+    """A turn asks twice: for the search and for what its best hit holds."""
     weights: dict[int, float] = defaultdict(float)
     for text, weight in terms:
         _add(weights, text, weight)

@@ -210,17 +210,28 @@ class EmbeddedIndex(BaseIndex):
 
     def _engine(self, call: Callable[[edge.EdgeShard], T]) -> T:
         with self._gate:
-            if self._shard is None:
-                raise StoreError(f"index {self.name!r} was closed or dropped; open it again from the store")
-            try:
-                return call(self._shard)
-            except BaseException as error:  # a panic of the engine is no Exception
-                raise StoreError(
-                    f"index {self.name!r} could not do this ({error}); check the free space and the rights "
-                    f"of {self._folder}"
-                ) from error
+            return self._engine_held(call)
+
+    def _engine_held(self, call: Callable[[edge.EdgeShard], T]) -> T:
+        if self._shard is None:
+            raise StoreError(f"index {self.name!r} was closed or dropped; open it again from the store")
+        try:
+            return call(self._shard)
+        except BaseException as error:  # a panic of the engine is no Exception
+            raise StoreError(
+                f"index {self.name!r} could not do this ({error}); check the free space and the rights "
+                f"of {self._folder}"
+            ) from error
 
     async def _engine_thread(self, call: Callable[[edge.EdgeShard], T]) -> T:
+        """At once where nobody is in the engine: a thread would leave the loop no freer, since the engine keeps
+        Python's lock, and waking one up costs more than a search where the machine is busy."""
+        await asyncio.sleep(0)  # whoever searches in a loop must let the others have their turn
+        if self._gate.acquire(blocking=False):
+            try:
+                return self._engine_held(call)
+            finally:
+                self._gate.release()
         return await asyncio.to_thread(self._engine, call)
 
     def _update(self, operation: Callable[[], edge.UpdateOperation], points: int) -> None:

@@ -1,0 +1,132 @@
+"""Holds claims against passages: for each one a state, the passages it rests on, and what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from assistant.conversation.events import Support
+from assistant.conversation.grounding_model import GROUPS, Model, load
+from assistant.conversation.grounding_reasons import reason
+from assistant.conversation.grounding_signals import Place, Signals, Sources, signals
+from assistant.conversation.reading import negates, read
+from connectors import Embed
+
+SETTLED = 0.6
+"""Share of a claim's words in the passages from which its meaning need not be asked for."""
+EMBEDDED = 24
+"""Texts embedded for an answer at most: some 30 ms with the shipped model."""
+VERBATIM = 4
+"""Words from which a claim that stands in a passage as it is needs no closer look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """``passages`` are indices into the sources, the best first; ``wrong`` and ``held`` the probabilities behind the
+    state."""
+
+    state: Support
+    why: str = ""
+    passages: tuple[int, ...] = ()
+    wrong: float = 0.0
+    held: float = 1.0
+
+
+class Checker:
+    """The passages of a turn, ready to hold claims against. ``numbers`` are what answers cite them by."""
+
+    def __init__(
+        self, texts: Sequence[str], numbers: Sequence[int], embed: Embed | None = None, model: Model | None = None
+    ) -> None:
+        self.sources = Sources(texts)
+        self.numbers = tuple(numbers)
+        self._embed = embed
+        self._room = EMBEDDED
+        self._vectors: dict[str, object] = {}
+        self.model = model or load()
+
+    def judge(self, claim: str, cites: Sequence[int] = ()) -> Verdict:
+        """What the passages say of a claim; ``cites`` are indices of those that it names, which are asked first."""
+        everyone = range(len(self.numbers))
+        if not self.numbers:
+            return Verdict("unsupported", "there is no source for it")
+        asked = list(dict.fromkeys(cites)) or list(everyone)
+        verdict = self._against(claim, asked)
+        if verdict.state == "supported" or len(asked) == len(everyone):
+            return verdict
+        others = [index for index in everyone if index not in asked]
+        elsewhere = self._against(claim, others)
+        if elsewhere.state == "supported":
+            named = " ".join(f"[{self.numbers[index]}]" for index in asked)
+            there = self.numbers[elsewhere.passages[0]] if elsewhere.passages else 0
+            return replace(elsewhere, state="partly", why=f"not in {named}; it stands in [{there}]")
+        together = self._against(claim, list(everyone))
+        if together.state == "supported":
+            return replace(together, state="partly", why="only part of it stands in what it cites")
+        return verdict
+
+    def _against(self, claim: str, among: Sequence[int]) -> Verdict:
+        if (index := self._verbatim(claim, among)) is not None:
+            return Verdict("supported", passages=(index,))
+        found = signals(claim, self.sources, among)
+        passages = _passages(found.best)
+        foreign = read(claim).german and not any(self.sources.readings[index].german for index in among)
+        wrong, held = self.model.wrong(found.values), self._held(claim, found)
+        state = self._state(wrong, held, foreign, found)
+        why = ""
+        if state != "supported":
+            ranked = sorted(GROUPS, key=lambda group: -self.model.wrong.speaks(found.values, group))
+            nothing = not foreign and held < self.model.nothing
+            why = reason(found, self.sources, self.numbers, among, ranked if wrong >= self.model.doubtful else [], nothing)
+        return Verdict(state, why, passages, wrong, held)
+
+    def _state(self, wrong: float, held: float, foreign: bool, found: Signals) -> Support:
+        """A claim in another language than its sources can be held against them only by its facts."""
+        model = self.model
+        if foreign:
+            return "unsupported" if found.missing else "partly"
+        if wrong >= model.unsupported or held < model.nothing:
+            return "unsupported"
+        return "partly" if wrong >= model.doubtful or held < model.thin else "supported"
+
+    def _verbatim(self, claim: str, among: Sequence[int]) -> int | None:
+        words = read(claim).spaced
+        if words.count(" ") <= VERBATIM:
+            return None
+        for index in among:
+            spaced = self.sources.readings[index].spaced
+            at = spaced.find(words)
+            if at >= 0 and not any(negates(word) for word in spaced[:at].split(" ")[-2:]):
+                return index
+        return None
+
+    def _held(self, claim: str, found: Signals) -> float:
+        """How likely the claim is in the passages; the meaning is asked for only where the words leave it open."""
+        if found.values["held_all"] >= SETTLED:
+            return 1.0
+        if self._embed is None:
+            return self.model.held_by_words(found.values)
+        if not found.best:
+            return self.model.held({**found.values, "closeness": 0.0})
+        closeness = self._closeness(claim, found.best)
+        if closeness is None:
+            return self.model.held_by_words(found.values)
+        return self.model.held({**found.values, "closeness": closeness})
+
+    def _closeness(self, claim: str, places: Sequence[Place]) -> float | None:
+        """The cosine of the claim and the nearest of these sentences; None where an answer has had its share."""
+        texts = [claim, *(self.sources.text_of(place) for place in places)]
+        wanted = [text for text in dict.fromkeys(texts) if text not in self._vectors]
+        if self._embed is None or len(wanted) > self._room:
+            return None
+        self._room -= len(wanted)
+        if wanted:
+            self._vectors.update(zip(wanted, self._embed(wanted), strict=True))
+        own = self._vectors[claim]
+        return max(float(self._vectors[text] @ own) for text in texts[1:])  # type: ignore[operator]
+
+
+def _passages(places: Sequence[Place]) -> tuple[int, ...]:
+    """The passages that hold nearly as much of a claim as the best one."""
+    top = places[0].held if places else 0.0
+    return tuple(dict.fromkeys(place.passage for place in places if place.held >= 0.85 * top))[:2]

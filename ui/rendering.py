@@ -1,0 +1,201 @@
+"""What a model wrote, what a person wrote and what a document says, as HTML that shows words and nothing else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
+from html import escape
+from typing import Any
+
+from markdown_it import MarkdownIt
+from markdown_it.rules_core import StateCore
+from markdown_it.token import Token
+
+from ui.links import nowhere
+
+Wire = Mapping[str, Any]
+RENDERED = 32_000
+"""Characters of an answer that are read as Markdown; the rest is shown as it is. Rendering is linear, but it runs on
+the event loop, and the worst input takes some 20 µs a character, common text 1.5."""
+NESTING = 20
+"""Levels of lists and quotes (a list is two), below which markdown-it would drop what is written."""
+ADDRESS = 80
+"""Characters that are shown of an address that is no link."""
+_CITATION = re.compile(r"\[(\d{1,2})\](?!\()")
+_LINKED = re.compile(r"(?:https?://|mailto:)(?!.*#cite-)", re.IGNORECASE | re.DOTALL)
+_LANGUAGE = re.compile(r"[\w+#.-]{1,30}")
+_PRE = re.compile(r"(<pre[ >].*?</pre>)", re.DOTALL)
+_LINE = re.compile(r"\r\n|\r|\n")
+_UNPRINTABLE = re.compile("[\ud800-\udfff]")
+
+
+def answer(text: str, turn: str, numbers: set[int], allowed: Callable[[str], bool] = nowhere) -> str:
+    """The model's Markdown as one line of HTML: raw HTML is shown as text, an image as its description, a link to an
+    address that is not ``allowed`` as its text and address, and citations that a passage answers to lead to it."""
+    text = text.strip()
+    if not text:
+        return ""
+    cut = len(text)
+    if cut > RENDERED:
+        cut = text.rfind("\n", RENDERED // 2, RENDERED) + 1 or RENDERED
+    html = _html(_answers(), text[:cut], {"turn": turn, "numbers": numbers, "allowed": allowed})
+    rest = _plain(text[cut:]) if cut < len(text) else ""
+    return literal(f'<div class="answer" dir="auto">{html}{rest}</div>')
+
+
+def said(text: str) -> str:
+    """What a person wrote, as they wrote it, as one line of HTML."""
+    lines = "<br>".join(escape(line) for line in _LINE.split(text.strip()))
+    return literal(f'<div class="said" dir="auto">{lines}</div>')
+
+
+def sources(passages: Sequence[Wire], turn: str, cited: set[int] | None) -> str:
+    """The passages as cards that open to the quoted text: those the answer cites, and the rest behind a fold; all of
+    them until it is known what it cites."""
+    if not passages:
+        return ""
+    first = [each for each in passages if cited and each["number"] in cited]
+    rest = [each for each in passages if each not in first]
+    cards = "".join(source(each, turn) for each in first)
+    more = "".join(source(each, turn) for each in rest)
+    if more:
+        label = f"{len(rest)} more found" if first else f"{len(rest)} passages found"
+        cards += f'<details class="more"><summary>{label}</summary>{more}</details>'
+    return f'<div class="sources"><p class="sources-title">Sources</p>{cards}</div>'
+
+
+def source(found: Wire, turn: str) -> str:
+    """One passage as a card: number, title, section, page or line, as-of date; opened, its text, code as it stands."""
+    number = found["number"]
+    row = found.get("line")
+    place = f"p. {found['page']}" if found["page"] else f"line {row}" if row else ""
+    facts = [" › ".join(found["section"]), place, found["date"] or ""]
+    text = quoted(found["text"], code=bool(row))
+    line = "".join(f"<span>{in_line(fact)}</span>" for fact in facts if fact)
+    newer, same = found.get("newer"), found.get("duplicates") or ()
+    older = f'<span class="older">older than [{newer}], which differs</span>' if newer else ""
+    also = f'<p class="also">The same stands in {in_line(", ".join(same))}.</p>' if same else ""
+    return (
+        f'<details class="src src-{turn}-{number}"><summary><b>{number}</b><em>{in_line(found["title"])}</em>{line}'
+        f'{older}</summary><div class="quote">{text}</div>{also}</details>'
+    )
+
+
+def quoted(text: str, code: bool = False) -> str:
+    """A passage as one line of HTML, without links and images; ``code`` is not read as Markdown."""
+    if code:
+        return _one_line(f"<pre><code>{escape(text)}</code></pre>")
+    return _html(_passages(), text, {})
+
+
+@cache
+def _passages() -> MarkdownIt:
+    plain = MarkdownIt("commonmark", {"html": False, "maxNesting": NESTING}).enable("table")
+    return plain.disable(["image", "link", "autolink", "reference", "entity"])
+
+
+@cache
+def _answers() -> MarkdownIt:
+    """Line breaks are kept, as in an address or below a greeting. Reference definitions are not read: ``[1]: …``
+    would take the citations over, and many uses of a long one would swell the page."""
+    rich = MarkdownIt("commonmark", {"html": False, "maxNesting": NESTING, "breaks": True})
+    rich.enable(["table", "strikethrough"]).disable("reference")
+    rich.validateLink = lambda url: True  # type: ignore[method-assign]  # _harmless decides, and keeps the label
+    rich.core.ruler.after("inline", "harmless", _harmless)
+    return rich
+
+
+def _html(markdown: MarkdownIt, text: str, env: dict[str, Any]) -> str:
+    """Rendered on one line; as plain text where it is nested so deep that something would be lost."""
+    tokens = markdown.parse(text, env)
+    if any(token.level >= NESTING - 1 and token.nesting == 1 for token in tokens):
+        return _plain(text)
+    return _one_line(markdown.renderer.render(tokens, markdown.options, env))
+
+
+def _harmless(state: StateCore) -> None:
+    """A core rule of markdown-it, before escaped characters are joined to the text around them, so that an escaped
+    citation is none."""
+    for token in state.tokens:
+        if token.type == "fence":
+            language = _LANGUAGE.match(token.info.strip())
+            token.info = language[0] if language else ""
+        elif token.children:
+            token.children = list(_inlines(token.children, state.env))
+
+
+def _inlines(tokens: Sequence[Token], env: Mapping[str, Any]) -> Iterator[Token]:
+    """Images as their description, citations as links, links that may not be followed as text."""
+    links: list[str | None] = []
+    for token in tokens:
+        if token.type == "image":
+            yield _text(_description(token.children or ()))
+        elif token.type == "link_open":
+            before, after = _link(token, not any(each is None for each in links), env["allowed"])
+            links.append(after)
+            yield before
+        elif token.type == "link_close":
+            after = links.pop()
+            yield token if after is None else _text(after)
+        elif token.type == "text" and None not in links:
+            yield from _cited(token.content, env["turn"], env["numbers"])
+        else:
+            yield token
+
+
+def _link(token: Token, outermost: bool, allowed: Callable[[str], bool]) -> tuple[Token, str | None]:
+    """What stands in place of a link's beginning, and what in place of its end where it is none."""
+    href = str(token.attrs.get("href", ""))
+    web, written_out = _LINKED.match(href) is not None, token.markup == "autolink"
+    if web and outermost and allowed(href):
+        token.attrs = {"href": href, "rel": "noopener noreferrer nofollow", "target": "_blank"}
+        return token, None
+    if written_out:
+        return _text(""), ""
+    if not web:
+        return _text("["), "]"
+    return _text(""), f" ({href if len(href) <= ADDRESS else href[:ADDRESS] + '…'})"
+
+
+def _cited(text: str, turn: str, numbers: set[int]) -> Iterator[Token]:
+    pieces = _CITATION.split(text)
+    for index, piece in enumerate(pieces):
+        if index % 2 and int(piece) in numbers:
+            yield Token("link_open", "a", 1, attrs={"href": f"#cite-{turn}-{int(piece)}"})
+            yield _text(f"[{int(piece)}]")
+            yield Token("link_close", "a", -1)
+        else:
+            yield _text(f"[{piece}]" if index % 2 else piece)
+
+
+def _description(tokens: Sequence[Token]) -> str:
+    return "".join(
+        _description(token.children) if token.children else " " if token.type.endswith("break") else token.content
+        for token in tokens
+    )
+
+
+def _text(content: str) -> Token:
+    return Token("text", "", 0, content=content)
+
+
+def _plain(text: str) -> str:
+    return _one_line(f'<pre class="plain">{escape(text)}</pre>')
+
+
+def _one_line(html: str) -> str:
+    pieces = _PRE.split(html)
+    for index, piece in enumerate(pieces):
+        pieces[index] = _LINE.sub("&#10;" if index % 2 else " ", piece)
+    return "".join(pieces).strip()
+
+
+def literal(html: str) -> str:
+    """Without what Gradio treats before it looks for HTML: tabs, the marks of its formulas; and without halves of
+    characters, which it cannot send."""
+    return _UNPRINTABLE.sub("\ufffd", html).replace("\t", "&#9;").replace("%LATEX_", "%LATEX&#95;")
+
+
+def in_line(text: str) -> str:
+    return escape(" ".join(text.split()))
