@@ -62,11 +62,13 @@ class ChatMessage:
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """What a model is asked. ``temperature`` and ``max_tokens`` override the model's own configuration."""
+    """What a model is asked. ``temperature`` and ``max_tokens`` override the model's own configuration; ``evidence`` is
+    the probability that the documents answer the last message, for models that cannot judge it themselves."""
 
     messages: tuple[ChatMessage, ...]
     temperature: float | None = None
     max_tokens: int | None = None
+    evidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,10 +24,13 @@ _MARKER = re.compile(r"[ \t]*(?:[-*+•]|\d{1,3}[.)])[ \t]+(?=\S)")
 _FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})")
 _RULE = re.compile(r"[ \t]*(?:[-*_=][ \t]*){3,}$|<!--.*-->$")
 _SEPARATOR = re.compile(r"[|\-: \t]+$")
-_END = re.compile(r"(?<=[a-z]{3}[.!?])(?=[A-Z][a-z]+ )|(?<=[.!?…。])[\"'”’»)\]*_]*\s+(?=[^\W\d_a-zß-öø-ÿ]|\d|[\"'“„‘«(\[*_`])")
+_END = re.compile(
+    r"(?<=[a-z]{3}[.!?])(?=[A-Z][a-z]+ )|"
+    r"(?<=[.!?…。])[\"'”’»)\]*_]*\s+(?=[^\W\d_a-zß-öø-ÿ]|\d|[\"'“„‘«(\[*_`])"
+)
 _ABBREVIATION = re.compile(
     r"(?:\b(?:e\.\s?g|i\.\s?e|etc|vs|approx|No|Nos|Mr|Mrs|Ms|Dr|St|Inc|Ltd|Co|Corp|Sec|Art|Abs|Nr|Str|ca|"
-    r"z\.\s?B|d\.\s?h|u\.\s?a|bzw|vgl|inkl|U\.S|[A-Z])|(?<!\w)\d{1,2})\.\s*$"
+    r"z\.\s?B|d\.\s?h|u\.\s?a|bzw|vgl|inkl|U\.S|[^\W\d_])|(?<!\w)\d{1,2})\.\s*$"
 )
 _LEANS = re.compile(
     r"[\"'“(*_]*(?:It|They|This|That|These|Those|He|She|Its|Their|His|Her|Them|Then|Otherwise|However|But|And|So|Also|"
@@ -118,7 +121,7 @@ def _parts(texts: Sequence[str], kind: str, head: str) -> Iterator[_Part]:
 
 
 def _of_prose(text: str) -> Iterator[_Part]:
-    for number, sentence in enumerate(sentences(text)):
+    for sentence in sentences(text):
         if sentence.endswith(":"):
             continue
         if sentence.endswith("?") or not _CLOSED.search(sentence):

@@ -1,7 +1,7 @@
 """How well a quote answers: a few signals of each, and how much they say together.
 
 The signals are closeness in meaning (to the turn, and to the turn with its conversation), shared words by how rare they
-are, the passage's rank, and the place in it. ``weights/builtin.json`` holds the weights and their card;
+are, the passage's rank, and the place in it. ``builtin_weights.json`` holds the weights and their card;
 ``python -m assistant.conversation.answers_fit`` fitted them.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,8 +21,8 @@ from connectors.extract import Quote, words
 
 Floats = NDArray[np.float64]
 
-SHORTLIST = 16
-"""Quotes that are embedded; words choose them."""
+SHORTLIST, READ = 12, 320
+"""How many quotes are embedded, which words choose, and of how many characters of each."""
 EARLIER_WEIGHT, ANSWER_WEIGHT = 0.27, 0.2
 """Weights of the earlier user turns, fading, and of the previous answer beside 1 for the turn, as in the search."""
 DEPENDENT_WORDS = 16
@@ -33,29 +33,22 @@ SIGNALS = (
     "close",
     "close_conversation",
     "close_headed",
-    "close_headed_conversation",
-    "close_below_best",
     "close_answer",
     "central",
     "words",
     "words_below_best",
-    "words_and_close",
-    "all_words",
     "words_earlier",
     "words_answer",
     "first_passage",
     "second_passage",
     "rank",
     "passage",
-    "below_best",
     "place",
-    "first",
     "length",
     "leans",
     "link",
     "refers",
     "value",
-    "list",
 )
 
 _REFERS = re.compile(r"\bsee \[|more information|learn more|click here|contact us|siehe \[|weitere informationen", re.I)
@@ -83,13 +76,11 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """Quotes with their signals, one row each in the order of ``SIGNALS``, and their vectors, [quotes, dimension].
-    ``evidence`` are signals of the whole: whether the passages answer at all."""
+    """Quotes with their signals, one row each in the order of ``SIGNALS``, and their vectors, [quotes, dimension]."""
 
     quotes: tuple[Quote, ...]
     signals: Floats
     vectors: Floats
-    evidence: Mapping[str, float]
 
 
 def rank(asked: Asked, documents: Sequence[DocumentPart], quotes: Sequence[Quote], embed: Embed) -> Ranked:
@@ -101,16 +92,19 @@ def rank(asked: Asked, documents: Sequence[DocumentPart], quotes: Sequence[Quote
     earlier = [text[:CHARACTERS] for text in asked.earlier[:EARLIER]]
     said = [asked.turn, *earlier, *([asked.answer[:CHARACTERS]] if asked.answer else [])]
     headed = [_headed(quote, documents[quote.document]) for quote in kept]
-    vectors = np.asarray(embed([*said, *(quote.text for quote in kept), *headed]), dtype=np.float64)
-    talk, plain, above = np.split(vectors, [len(said), len(said) + len(kept)])
-    closeness = _Closeness.of(asked, talk, plain, above)
+    vectors = np.asarray(embed([*said, *(quote.text[:READ] for quote in kept), *headed]), dtype=np.float64)
+    talk, plain, headed_ones = np.split(vectors, [len(said), len(said) + len(kept)])
+    closeness = _Closeness.of(asked, talk, plain, headed_ones)
     signals = _signals(asked, kept, shared, closeness)
-    return Ranked(kept, signals, plain, _evidence(asked, shared, closeness, talk, documents))
+    return Ranked(kept, signals, plain)
 
 
 def _headed(quote: Quote, document: DocumentPart) -> str:
-    above = " ".join(part for part in (document.title, quote.under or document.section) if part)
-    return f"{above}: {quote.head} {quote.text}".strip(": ")
+    return f"{_above(quote, document)}: {quote.head} {quote.text}".strip(": ")[: READ + READ // 4]
+
+
+def _above(quote: Quote, document: DocumentPart) -> str:
+    return " ".join(part for part in (document.title, document.section, quote.under) if part)
 
 
 def content(text: str) -> list[str]:
@@ -121,21 +115,17 @@ def content(text: str) -> list[str]:
 @dataclass(frozen=True, slots=True)
 class _Shared:
     """The share of the words of the turn, of the earlier turns and of the previous answer that each quote holds,
-    rare words counting more; ``headed`` counts those of the headings above as well. ``lacking`` is the share of the
-    turn's words that no quote holds."""
+    rare words counting more; ``headed`` counts those of the headings above as well."""
 
     turn: Floats
     headed: Floats
     earlier: Floats
     answer: Floats
-    lacking: float
-    wanted: int
-    new: int
 
     @classmethod
     def of(cls, asked: Asked, documents: Sequence[DocumentPart], quotes: Sequence[Quote]) -> _Shared:
         held = [frozenset(content(f"{quote.head} {quote.text}")) for quote in quotes]
-        above = [frozenset(content(f"{documents[q.document].title} {documents[q.document].section} {q.under}")) for q in quotes]
+        above = [frozenset(content(_above(quote, documents[quote.document]))) for quote in quotes]
         counts = Counter(word for each in held for word in each)
         rarity = {word: math.log1p(len(held) / (0.5 + count)) for word, count in counts.items()}
         unseen = math.log1p(2 * len(held))
@@ -149,22 +139,10 @@ class _Shared:
         earlier = frozenset(content(" ".join(asked.earlier[:2]))) - turn
         answer = frozenset(content(asked.answer[:CHARACTERS])) - turn - earlier
         both = [one | other for one, other in zip(held, above, strict=True)]
-        everything = [frozenset().union(*both)] if both else [frozenset[str]()]
-        return cls(
-            share(turn, held),
-            share(turn, both),
-            share(earlier, held),
-            share(answer, held),
-            1.0 - float(share(turn, everything)[0]),
-            len(turn),
-            len(turn - earlier - answer - frozenset(content(" ".join(asked.earlier)))),
-        )
+        return cls(share(turn, held), share(turn, both), share(earlier, held), share(answer, held))
 
     def of_these(self, chosen: NDArray[np.intp]) -> _Shared:
-        return _Shared(
-            self.turn[chosen], self.headed[chosen], self.earlier[chosen], self.answer[chosen],
-            self.lacking, self.wanted, self.new,
-        )  # fmt: skip
+        return _Shared(self.turn[chosen], self.headed[chosen], self.earlier[chosen], self.answer[chosen])
 
     def first_look(self, quotes: Sequence[Quote]) -> Floats:
         """What words and the order of the passages say before anything is embedded."""
@@ -174,17 +152,17 @@ class _Shared:
 
 @dataclass(frozen=True, slots=True)
 class _Closeness:
-    """Cosines of the quotes, alone and with their headings, to the turn, alone and with its conversation."""
+    """Cosines of the quotes, alone and with their headings, to the turn with its conversation; of the quotes alone to
+    the turn, to the previous answer, and to the other quotes that are nearest."""
 
     alone: Floats
     conversation: Floats
     headed: Floats
-    headed_conversation: Floats
     answer: Floats
     central: Floats
 
     @classmethod
-    def of(cls, asked: Asked, talk: Floats, plain: Floats, above: Floats) -> _Closeness:
+    def of(cls, asked: Asked, talk: Floats, plain: Floats, headed: Floats) -> _Closeness:
         leans = min(1.0, DEPENDENT_WORDS / max(len(asked.turn.split()), 1)) ** 2
         mixed = talk[0].copy()
         earlier = talk[1:-1] if asked.answer else talk[1:]
@@ -196,12 +174,12 @@ class _Closeness:
         others = np.sort(plain @ plain.T, axis=1)[:, -6:-1]
         central = others.mean(axis=1) if others.shape[1] else np.zeros(len(plain))
         answer = plain @ talk[-1] if asked.answer else np.zeros(len(plain))
-        return cls(plain @ talk[0], plain @ mixed, above @ talk[0], above @ mixed, answer, central)
+        return cls(plain @ talk[0], plain @ mixed, headed @ mixed, answer, central)
 
 
 def _signals(asked: Asked, quotes: Sequence[Quote], shared: _Shared, close: _Closeness) -> Floats:
     place = np.array([quote.document for quote in quotes])
-    together = close.headed_conversation + 0.5 * shared.turn
+    together = close.headed + 0.5 * shared.turn
     means = {number: float(np.sort(together[place == number])[-4:].mean()) for number in set(place.tolist())}
     last = {number: max(q.position for q in quotes if q.document == number) for number in means}
     asks_value = _ASKS_VALUE.search(asked.turn) is not None
@@ -209,48 +187,21 @@ def _signals(asked: Asked, quotes: Sequence[Quote], shared: _Shared, close: _Clo
         "close": close.alone,
         "close_conversation": close.conversation,
         "close_headed": close.headed,
-        "close_headed_conversation": close.headed_conversation,
-        "close_below_best": close.headed_conversation - close.headed_conversation.max(),
         "close_answer": close.answer,
         "central": close.central,
         "words": shared.turn,
         "words_below_best": shared.turn - shared.turn.max(),
-        "words_and_close": shared.turn * close.conversation,
-        "all_words": (shared.turn > 0.95).astype(float),
         "words_earlier": shared.earlier,
         "words_answer": shared.answer,
         "first_passage": (place == 0).astype(float),
         "second_passage": (place == 1).astype(float),
         "rank": place.astype(float),
         "passage": [means[number] for number in place.tolist()],
-        "below_best": together - together.max(),
         "place": [quote.position / max(1, last[quote.document]) for quote in quotes],
-        "first": [float(quote.position == 0) for quote in quotes],
         "length": [math.log(1 + len(words(quote.text))) for quote in quotes],
         "leans": [float(quote.leans) for quote in quotes],
         "link": [float(quote.text.count("http")) for quote in quotes],
         "refers": [float(_REFERS.search(quote.text) is not None) for quote in quotes],
         "value": [float(asks_value and any(map(str.isdigit, quote.text))) for quote in quotes],
-        "list": [float(quote.kind == "list") for quote in quotes],
     }
     return np.column_stack([columns[name] for name in SIGNALS]).astype(np.float64)
-
-
-def _evidence(
-    asked: Asked, shared: _Shared, close: _Closeness, talk: Floats, documents: Sequence[DocumentPart]
-) -> dict[str, float]:
-    """Signals of the whole, for the question whether the passages answer the turn at all."""
-    ordered = np.sort(close.headed)[::-1]
-    return {
-        "closest": float(ordered[0]),
-        "closest_plain": float(close.alone.max()),
-        "closest_conversation": float(close.headed_conversation.max()),
-        "above_others": float(ordered[0] - ordered[len(ordered) // 2]),
-        "best_words": float(shared.turn.max()),
-        "best_words_headed": float(shared.headed.max()),
-        "lacking": shared.lacking,
-        "words_and_close": float((shared.headed * close.headed).max()),
-        "wanted": float(min(shared.wanted, 12)),
-        "new": float(min(shared.new, 10)),
-        "follows": float(talk[0] @ talk[1]) if len(talk) > 1 else 1.0,
-    }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -14,50 +13,71 @@ from connectors.extract import Quote, words
 from connectors.ranking import SIGNALS, Floats, Ranked
 
 WEIGHTS = Path(__file__).parent / "builtin_weights.json"
-MOST_QUOTES, MOST_WORDS = 4, 100
-MARGIN = 0.15
+MOST_QUOTES, MOST_WORDS, MOST_SUPPORT = 4, 100, 2
+MARGIN = 0.2
 """How far below the best quote's score another one may lie and still be said."""
-PASSAGE_MARGIN, PASSAGE_RANK = 0.12, 0.06
+PASSAGE_MARGIN, PASSAGE_RANK = 0.12, 0.08
 """The same for passages, by the mean of their three best quotes; each further rank counts against one."""
 MOST_PASSAGES = 3
-ALIKE, CONTAINED = 0.88, 0.85
+ALIKE, CONTAINED = 0.92, 0.85
 """The cosine, or the share of a quote's words held by another, from which two say the same."""
+SHORT_TABLE = 8
+"""A table of so many rows is quoted whole where no row stands out."""
+STANDS_OUT = 0.05
+"""By which share of the turn's words a row stands out."""
 NEVER = -1e9
 
 
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """Linear weights of the signals, in the signals' own units. ``evidence`` and ``evidence_bias`` make the log odds
-    that the passages answer; below ``threshold`` (a probability) they do not."""
-
-    quotes: Floats
-    evidence: dict[str, float]
-    evidence_bias: float
-    threshold: float
-
-
 @cache
-def read_weights(file: Path = WEIGHTS) -> Weights:
-    """The shipped weights, or those of a file."""
-    found = json.loads(file.read_text(encoding="utf-8"))
-    quotes = np.array([found["quotes"][name] for name in SIGNALS], dtype=np.float64)
-    return Weights(quotes, found["evidence"], found["evidence_bias"], found["threshold"])
+def read_weights(file: Path = WEIGHTS) -> Floats:
+    """The shipped weights, or those of a file, in the order of ``SIGNALS``; they are in the signals' own units."""
+    found = json.loads(file.read_text(encoding="utf-8"))["weights"]
+    return np.array([found[name] for name in SIGNALS], dtype=np.float64)
 
 
-def select(ranked: Ranked, weights: Floats) -> list[Quote]:
-    """The quotes to be said, in the order of the documents; those of the best passage come first."""
+def select(ranked: Ranked, weights: Floats, most: int = MOST_QUOTES) -> list[Quote]:
+    """The quotes to be said, at most ``most``, in the order of the documents. Empty where nothing can be quoted."""
     if not ranked.quotes:
         return []
     scores = _of_best_passages(ranked.quotes, ranked.signals @ weights)
     chosen: list[int] = []
     for index in np.argsort(-scores, kind="stable").tolist():
-        if len(chosen) >= MOST_QUOTES or scores[index] < scores.max() - MARGIN:
+        if len(chosen) >= most or scores[index] < scores.max() - MARGIN:
             break
         needed = [each for each in _with_support(ranked.quotes, index) if each not in chosen]
-        if needed and _fits(ranked, chosen, needed):
+        if needed and len(chosen) + len(needed) <= most and _fits(ranked, chosen, needed):
             chosen += needed
     chosen = chosen or [int(scores.argmax())]
     return [ranked.quotes[index] for index in sorted(chosen)]
+
+
+def whole_tables(chosen: Sequence[Quote], ranked: Ranked, quotes: Sequence[Quote]) -> list[Quote]:
+    """The chosen quotes with each table in one piece: the rows that hold the most of the turn's words, or, where none
+    stands out, all of a short table. ``quotes`` are all that there are, of which the ranked ones are a part."""
+    made: list[Quote] = []
+    seen: set[tuple[int, int]] = set()
+    for quote in chosen:
+        table = (quote.document, quote.block)
+        if quote.kind != "row":
+            made.append(quote)
+        elif table not in seen:
+            seen.add(table)
+            made += _rows(table, chosen, ranked, quotes)
+    return made
+
+
+def _rows(table: tuple[int, int], chosen: Sequence[Quote], ranked: Ranked, quotes: Sequence[Quote]) -> list[Quote]:
+    column = SIGNALS.index("words")
+    words_of = {
+        quote: float(signals[column])
+        for quote, signals in zip(ranked.quotes, ranked.signals, strict=True)
+        if (quote.document, quote.block) == table
+    }
+    most = max(words_of.values())
+    every = [quote for quote in quotes if (quote.document, quote.block) == table]
+    if most > min(words_of.values()) + STANDS_OUT:
+        return [quote for quote in every if words_of.get(quote, 0.0) > most - STANDS_OUT]
+    return every if len(every) <= SHORT_TABLE else [quote for quote in every if quote in chosen]
 
 
 def _of_best_passages(quotes: Sequence[Quote], scores: Floats) -> Floats:
@@ -77,7 +97,7 @@ def _with_support(quotes: Sequence[Quote], index: int) -> list[int]:
     needed = [index]
     while quotes[needed[0]].leans:
         first, before = quotes[needed[0]], needed[0] - 1
-        if before < 0 or len(needed) == MOST_QUOTES - 1 or not _follows(quotes[before], first):
+        if before < 0 or len(needed) == MOST_SUPPORT or not _follows(quotes[before], first):
             return []
         needed.insert(0, before)
     return needed
@@ -92,7 +112,7 @@ def _fits(ranked: Ranked, chosen: Sequence[int], needed: Sequence[int]) -> bool:
     quotes = ranked.quotes
     if chosen:
         length = sum(len(words(quotes[each].text)) for each in (*chosen, *needed))
-        if len(chosen) + len(needed) > MOST_QUOTES or length > MOST_WORDS:
+        if length > MOST_WORDS:
             return False
     return not any(_alike(ranked, one, other) for one in needed for other in chosen)
 

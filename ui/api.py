@@ -120,6 +120,9 @@ def _mount_page(app: FastAPI, assistant: Assistant) -> FastAPI:
         disclaimer=surface.disclaimer,
         suggestions=tuple(surface.suggestions),
         collections={name: each.title or name for name, each in assistant.settings.collections.items()},
+        contact=surface.contact,
+        language=surface.language,
+        hosts=tuple(assistant.settings.links.allowed_hosts),
     )
     return chat_page.mount(app, assistant.service, assistant.records, "portal", look, lambda: bool(assistant.problem))
 

@@ -16,11 +16,13 @@ import gradio as gr
 
 from assistant.conversation.correct import VERDICTS
 from assistant.conversation.service import ChatService, TurnRejected, new_person
+from assistant.conversation.told import Language
 from assistant.conversation.turn import Turn
 from assistant.conversation.wire import encode
 from assistant.records.corrections import Correction, Corrections
 from assistant.records.repository import Repository, StoredTurn
-from ui.encode import Shown, said
+from ui.encode import Shown
+from ui.rendering import said
 from ui.ways import UNDO, Said, read
 
 log = logging.getLogger(__name__)
@@ -42,6 +44,9 @@ class Look:
     disclaimer: str | None
     suggestions: tuple[str, ...]
     collections: Mapping[str, str]
+    contact: str | None = None
+    language: Language = "en"
+    hosts: tuple[str, ...] = ()
 
 
 class ChatPage:
@@ -156,7 +161,7 @@ class ChatPage:
 
     async def _stream(self, turn: Turn, correction: Said | None = None) -> AsyncGenerator[dict[str, Any]]:
         """The growing answer as a message, at most every ``REFRESH`` seconds."""
-        answer, due = Shown(collections=self._look.collections, correction=correction), 0.0
+        answer, due = self._shown(correction=correction), 0.0
         async with aclosing(self._service.run(turn)) as events:
             async for event in events:
                 answer.take(encode(event))
@@ -167,6 +172,12 @@ class ChatPage:
                     due = began + max(REFRESH, 10 * (time.monotonic() - began))
                     yield message
         yield _assistant(answer)
+
+    def _shown(self, **known: Any) -> Shown:
+        look = self._look
+        return Shown(
+            collections=look.collections, contact=look.contact, language=look.language, hosts=look.hosts, **known
+        )
 
     async def _turns(self, conversation: str, person: str) -> list[StoredTurn]:
         """The turns of a conversation, none if it is not this person's."""
@@ -182,7 +193,7 @@ class ChatPage:
 
     def _stored(self, turn: StoredTurn, correction: Correction | None) -> Messages:
         asked_for = turn.routed is not None and turn.routed["requested"]
-        shown = Shown(
+        shown = self._shown(
             text=turn.answer,
             routed=turn.routed,
             retrieved=turn.retrieved,
@@ -190,7 +201,6 @@ class ChatPage:
             ended=turn.ended,
             stopped=turn.status == "stopped",
             unfinished=turn.status == "running",
-            collections=self._look.collections,
             correction=_said(correction.verdict, asked_for and correction.turn != turn.id) if correction else None,
         )
         return [_user(turn.text), _assistant(shown)]

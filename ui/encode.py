@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from types import MappingProxyType
 from typing import Any
 
-from assistant.conversation.grounding import EVIDENCE
 from assistant.conversation.routes import ROUTES
+from assistant.conversation.told import TOLD, Language, offer
 from ui.answered import answered, fell_back
 from ui.links import Links
 from ui.rendering import answer, in_line, literal, sources
@@ -18,6 +18,7 @@ from ui.ways import Said, ways
 
 Wire = Mapping[str, Any]
 QUOTED_REASONS = 2
+NOTHING = "not_in_documents"
 
 
 def sse(event: Wire) -> str:
@@ -32,7 +33,8 @@ def sse(event: Wire) -> str:
 class Shown:
     """What the page shows of one answer; it takes wire events as they come, and records read back later.
     ``collections`` maps names to the titles that readers know them by; ``hosts`` are those that links may lead to
-    though no passage names the address; ``correction`` is what was said of its route."""
+    though no passage names the address; ``contact`` is whom to ask instead; ``correction`` is what was said of its
+    route."""
 
     text: str = ""
     routed: Wire | None = None
@@ -42,6 +44,8 @@ class Shown:
     stopped: bool = False
     unfinished: bool = False
     collections: Mapping[str, str] = field(default_factory=dict)
+    contact: str | None = None
+    language: Language = "en"
     hosts: Sequence[str] = ()
     correction: Said | None = None
     _pieces: list[str] = field(default_factory=list)
@@ -76,7 +80,8 @@ class Shown:
         return self.retrieved["passages"] if self.retrieved else ()
 
     def _answer(self, text: str, turn: str, numbers: set[int]) -> str:
-        return answer(text, turn, numbers, Links(self.passages, self.hosts).allow)
+        marks = self.checked.get("marks", ()) if self.checked else ()
+        return answer(text, turn, numbers, Links(self.passages, self.hosts).allow, marks)
 
     def _route_card(self) -> str:
         if not self.routed:
@@ -91,16 +96,31 @@ class Shown:
         return set(self.checked["cited"]) & numbers if self.checked else None
 
     def _evidence(self) -> str:
-        said = EVIDENCE[self.retrieved["evidence"]] if self.retrieved else ""
-        why = "; ".join(self.retrieved.get("why", ())) if self.retrieved else ""
+        if not self.retrieved:
+            return ""
+        state = self.retrieved["evidence"]
+        said = TOLD[self.language].states.get(state, "")
+        why = "; ".join(self.retrieved.get("why", ()))
         reason = f"<small>{in_line(why[:1].upper() + why[1:])}.</small>" if why else ""
-        return f'<p class="notice evidence">{escape(said)}{reason}</p>' if said else ""
+        elsewhere = bool(self.collections.keys() - set(self.retrieved["searched"]))
+        ways_on = offer(self.language, contact=self.contact, elsewhere=elsewhere) if state == NOTHING else ""
+        more = f"<small>{in_line(ways_on)}</small>" if ways_on else ""
+        return f'<p class="notice evidence">{escape(said)}{reason}{more}</p>' if said else ""
+
+    def _checks(self) -> Iterator[str]:
+        """What the check of the answer found, in words."""
+        if not self.checked:
+            return
+        told = TOLD[self.language]
+        if any(mark["state"] != "supported" for mark in self.checked.get("marks", ())):
+            yield told.marked
+        for line, facts in ((told.added, self.checked.get("added")), (told.lost, self.checked.get("lost"))):
+            if facts:
+                yield line.format(", ".join(facts))
 
     def _notice(self) -> str:
-        lines = []
-        if self.checked and self.checked["invented"]:
-            numbers = ", ".join(f"[{number}]" for number in self.checked["invented"])
-            lines.append(("evidence", f"{numbers} in this answer is not one of its sources."))
+        lines: list[tuple[str, str]] = []
+        lines += [("check", line) for line in self._checks()]
         if self.ended and self.ended["type"] == "failed":
             lines.append(("failed", self.ended["message"]))
         elif self.ended and self.ended.get("cut"):

@@ -23,7 +23,7 @@ def nowhere(url: str) -> bool:
 
 class Links:
     """The addresses that stand in these passages of the turn, whole, and all of these ``hosts``: ``example.org`` is
-    that host alone, ``*.example.org`` those below it. Read from the passages when first asked."""
+    that host alone, ``*.example.org`` those below it, ``*`` all. Read from the passages when first asked."""
 
     def __init__(self, passages: Iterable[Mapping[str, Any]], hosts: Sequence[str] = ()) -> None:
         self._passages = tuple(passages)
@@ -43,8 +43,10 @@ class Links:
         return self._knows(host) or _same(url) in self._addresses
 
     def _knows(self, host: str) -> bool:
+        if not host:
+            return False
         below = any(host.endswith(each[1:]) for each in self._hosts if each.startswith("*."))
-        return bool(host) and (host in self._hosts or below)
+        return below or host in self._hosts or "*" in self._hosts
 
     @cached_property
     def _addresses(self) -> frozenset[str]:

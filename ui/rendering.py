@@ -13,6 +13,7 @@ from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 
 from ui.links import nowhere
+from ui.marks import planted, underlined, unplanted
 
 Wire = Mapping[str, Any]
 RENDERED = 32_000
@@ -30,17 +31,26 @@ _LINE = re.compile(r"\r\n|\r|\n")
 _UNPRINTABLE = re.compile("[\ud800-\udfff]")
 
 
-def answer(text: str, turn: str, numbers: set[int], allowed: Callable[[str], bool] = nowhere) -> str:
+def answer(
+    text: str,
+    turn: str,
+    numbers: set[int],
+    allowed: Callable[[str], bool] = nowhere,
+    marks: Sequence[Wire] = (),
+) -> str:
     """The model's Markdown as one line of HTML: raw HTML is shown as text, an image as its description, a link to an
-    address that is not ``allowed`` as its text and address, and citations that a passage answers to lead to it."""
+    address that is not ``allowed`` as its text and address, citations that a passage answers to lead to it, and claims
+    with a mark against them are underlined."""
+    text, shown = planted(text, marks)
     text = text.strip()
     if not text:
         return ""
     cut = len(text)
     if cut > RENDERED:
         cut = text.rfind("\n", RENDERED // 2, RENDERED) + 1 or RENDERED
-    html = _html(_answers(), text[:cut], {"turn": turn, "numbers": numbers, "allowed": allowed})
+    html = _html(_answers(), text[:cut], {"turn": turn, "numbers": numbers, "allowed": allowed, "marks": shown})
     rest = _plain(text[cut:]) if cut < len(text) else ""
+    html, rest = unplanted(html), unplanted(rest)
     return literal(f'<div class="answer" dir="auto">{html}{rest}</div>')
 
 
@@ -122,7 +132,7 @@ def _harmless(state: StateCore) -> None:
             language = _LANGUAGE.match(token.info.strip())
             token.info = language[0] if language else ""
         elif token.children:
-            token.children = list(_inlines(token.children, state.env))
+            token.children = list(underlined(list(_inlines(token.children, state.env)), state.env))
 
 
 def _inlines(tokens: Sequence[Token], env: Mapping[str, Any]) -> Iterator[Token]:

@@ -1,4 +1,4 @@
-"""``assistant eval grounding``: how many wrong sentences the check of answers catches, and how many true ones it flags."""
+"""``assistant eval grounding``: what the check of answers catches, and what it flags wrongly."""
 
 from __future__ import annotations
 

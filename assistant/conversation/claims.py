@@ -12,12 +12,14 @@ from assistant.conversation.citations import cited, split_code, without_citation
 _MARKERS = r"(?:\s?\[\d{1,2}\](?!\())*"
 _END = re.compile(rf"(?:[.!?…]+[\"'”“»’)\]*_]*{_MARKERS})(?=\s|$|[A-ZÄÖÜ][a-z])")
 _NO_END = re.compile(
-    r"(?:\b(?:e\.?g|i\.?e|etc|vs|cf|Dr|Mr|Mrs|Ms|Prof|St|No|Nr|approx|ca|bzw|usw|vgl|z|d|u|z\. ?B|d\. ?h|u\. ?a|inkl|zzgl|Abs|Art|"
+    r"(?:\b(?:e\.?g|i\.?e|etc|vs|cf|Dr|Mr|Mrs|Ms|Prof|St|No|Nr|approx|ca|bzw|usw|vgl|z|d|u|z\. ?B|"
+    r"d\. ?h|u\. ?a|inkl|zzgl|Abs|Art|"
     r"Inc|Ltd|Co|Jr|Sr|Mio|Mrd|Std|Tel|Str|pp?|vol|fig|[A-Z]|a\.m|p\.m|(?:[A-Za-z]\.)+[A-Za-z])|(?:^|\s)\d{1,2})\.$"
 )
 _LOWER = re.compile(r"\s+[a-zäöü]")
 _MONTH_AFTER = re.compile(
-    r"\s+(?:Jan|Feb|März|Mär|Apr|Mai|Juni|Juli|Aug|Sep|Okt|Nov|Dez|Quartal|Tag|Etage|Stock|Jahrhundert|Klasse)", re.IGNORECASE
+    r"\s+(?:Jan|Feb|März|Mär|Apr|Mai|Juni|Juli|Aug|Sep|Okt|Nov|Dez|Quartal|Tag|Etage|Stock|Jahrhundert|Klasse)",
+    re.IGNORECASE,
 )
 _LEAD = re.compile(r"^[ \t>]*(?:(?:[-*+•]|\d{1,3}[.)])[ \t]+(?:\[[ xX]\][ \t]+)?)?")
 _ITEM = re.compile(r"^[ \t>]*(?:[-*+•]|\d{1,3}[.)])[ \t]+")
@@ -25,7 +27,8 @@ _HEADING = re.compile(r"^[ \t>]*(?:#{1,6}\s|[=-]{3,}\s*$|\*\*[^*]{1,60}\*\*:?\s*
 _RULE = re.compile(r"^[ \t>]*\|?[\s:|-]*--[\s:|-]*$")
 _MARKS = re.compile(r"!?\[([^\]\n]*)\]\([^)\s]*\)|(\*\*|__|~~|`+)|(?<!\w)[*_](?=\w)|(?<=\w)[*_](?!\w)|<[^>\n]{1,80}>")
 _ANSWERED = re.compile(
-    r"^(?:(?:yes|no|sure|certainly|of course|correct|wrong|actually|right|absolutely|sorry|unfortunately|indeed|true|great question|"
+    r"^(?:(?:yes|no|sure|certainly|of course|correct|wrong|actually|right|absolutely|sorry|"
+    r"unfortunately|indeed|true|great question|"
     r"you(?:'re| are) (?:right|correct)|that(?:'s| is) (?:not )?(?:right|correct|incorrect|true|false|wrong)|"
     r"ja|nein|doch|genau|leider|natürlich|gerne?|stimmt|richtig|falsch)\b[\s,.!:;–—-]*(?:but |aber )?)+",
     re.IGNORECASE,
@@ -33,24 +36,32 @@ _ANSWERED = re.compile(
 _HEDGE = re.compile(
     r"\b(?:(?:i|we) (?:do(?:n't| not)|cannot|can't|could(?:n't| not)|am not|'m not|did(?:n't| not)) (?:\w+ ){0,2}"
     r"(?:have|know|find|say|tell|sure|certain|able|see|aware|answer|provide|offer|contain|hold|possess)|"
-    r"(?:documents?|passages?|sources?|text|information|context|pages?) (?:\w+ ){0,2}(?:do(?:es)?(?:n't| not)|did(?:n't| not)) "
+    r"(?:documents?|passages?|sources?|text|information|context|"
+    r"pages?) (?:\w+ ){0,2}(?:do(?:es)?(?:n't| not)|did(?:n't| not)) "
     r"(?:\w+ )?(?:say|mention|state|contain|hold|give|specify|include|provide|cover|address|answer|tell)|"
     r"not (?:in|found in|covered (?:in|by)|mentioned in|part of) (?:the|your|these|our) (?:documents|passages|sources)|"
-    r"ich (?:kann|konnte|weiß|habe|finde) (?:\w+ ){0,4}(?:nicht|keine?n?)|"
+    r"ich (?:kann|konnte|weiß|habe|finde) (?:\w+ ){0,4}(?:nichts?|keine?n?)|"
     r"(?:dokumente?n?|quellen?|unterlagen|texte?n?) (?:\w+ ){0,4}(?:nicht|keine?n?|nichts)|steht nicht in den)\b",
     re.IGNORECASE,
 )
 _TALK = re.compile(
     r"^(?:(?:hello|hi|hey|dear|thanks?|thank you|you(?:'re| are) welcome|i(?:'m| am) (?:sorry|happy|glad|afraid|here)|"
-    r"(?:please )?(?:let me|feel free|do not hesitate|don't hesitate|tell me|ask me)|i (?:hope|can help|would recommend|suggest|recommend)|"
-    r"would you|do you|can i|shall i|should i|here (?:is|are) (?:what|the|some|a)|if you (?:have|need|want|like) (?:any|more|further|me)|"
+    r"(?:please )?(?:let me|feel free|do not hesitate|don't hesitate|tell me|ask me)|i (?:hope|"
+    r"can help|would recommend|suggest|recommend)|"
+    r"would you|do you|can i|shall i|should i|here (?:is|are) (?:what|the|some|a)|if you (?:have|"
+    r"need|want|like) (?:any|more|further|me)|"
     r"hope (?:this|that)|have a|good (?:morning|luck|question)|best (?:regards|wishes)|kind regards|"
     r"the (?:question|user) (?:seems|is asking)|in short\W*$|in summary\W*$|"
-    r"hallo|guten (?:tag|morgen|abend)|danke|vielen dank|gern geschehen|es tut mir leid|sag(?:en sie)? (?:mir )?|melde|melden sie|"
-    r"soll ich|möchten sie|möchtest du|wenn sie (?:noch|weitere|mehr)|viele grüße|mit freundlichen|ich hoffe|ich empfehle|hier (?:ist|sind))\b)",
+    r"hallo|guten (?:tag|morgen|abend)|danke|vielen dank|gern geschehen|es tut mir leid|"
+    r"sag(?:en sie)? (?:mir )?|melde|melden sie|"
+    r"soll ich|möchten sie|möchtest du|wenn sie (?:noch|weitere|mehr)|viele grüße|mit freundlichen|"
+    r"ich hoffe|ich empfehle|hier (?:ist|sind))\b)",
     re.IGNORECASE,
 )
-_BUT = re.compile(r"(?:,|;)?\s(?:but|however|though|aber|doch|jedoch),? (?:i can (?:say|tell you) that |the |die |der |das )?", re.IGNORECASE)
+_BUT = re.compile(
+    r"(?:,|;)?\s(?:but|however|though|aber|doch|jedoch),? (?:i can (?:say|tell you) that |the |die |der |das )?",
+    re.IGNORECASE,
+)
 _CONTENT = re.compile(r"[^\W_]{2,}|\d")
 FEWEST_WORDS = 2
 """Words that a sentence needs to state anything."""
@@ -137,7 +148,7 @@ def _blanked(answer: str) -> str:
 
 def _blocks(text: str) -> Iterator[_Block]:
     """Paragraphs, list items and table rows, each with its place."""
-    lines = [(match.start(), match.end(), match[0]) for match in re.finditer(r"[^\n]+", text) ]
+    lines = [(match.start(), match.end(), match[0]) for match in re.finditer(r"[^\n]+", text)]
     head, table = "", False
     open_from: int | None = None
     last = 0
@@ -183,7 +194,9 @@ def _split(text: str, block: _Block) -> Iterator[tuple[int, int]]:
 
 def _goes_on(before: str, after: str) -> bool:
     if _LOWER.match(after) or _NO_END.search(before):
-        return not re.search(r"\b\d{3,}\.$|\d{1,2}\.$", before) or bool(_LOWER.match(after) or _MONTH_AFTER.match(after))
+        return not re.search(r"\b\d{3,}\.$|\d{1,2}\.$", before) or bool(
+            _LOWER.match(after) or _MONTH_AFTER.match(after)
+        )
     return False
 
 
@@ -197,4 +210,3 @@ def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
 
 def _sentence(answer: str, start: int, end: int) -> Sentence:
     return Sentence(start, end, plain(answer[start:end]), tuple(cited(answer[start:end])))
-

@@ -12,6 +12,7 @@ import prompts
 from assistant.conversation.citations import without_citations
 from assistant.conversation.routes import Route
 from assistant.conversation.turn import Message, Turn
+from assistant.knowledge.characters import readable
 from assistant.knowledge.documents import Passage
 from assistant.knowledge.evidence import EvidenceState
 from assistant.voice.examples import VoiceExample
@@ -36,8 +37,10 @@ def compose(
     today: date,
     examples: Sequence[VoiceExample] = (),
     evidence: EvidenceState | None = None,
+    answered: float | None = None,
 ) -> tuple[ChatRequest, str]:
-    """The request for a turn and the version of the prompt that it was made with."""
+    """The request for a turn and the version of the prompt that it was made with. ``answered`` is the probability that
+    the passages answer the turn."""
     prompt = prompts.load(route.prompt)
     values: dict[str, object] = {
         "organisation": organisation,
@@ -47,7 +50,8 @@ def compose(
         "evidence": evidence,
     }
     system = prompt.render(**{name: value for name, value in values.items() if name in prompt.variables})
-    return ChatRequest((ChatMessage.of("system", system), *_conversation(turn, passages))), prompt.version
+    messages = (ChatMessage.of("system", system), *_conversation(turn, passages))
+    return ChatRequest(messages, evidence=answered), prompt.version
 
 
 def restyle(
@@ -62,14 +66,14 @@ def restyle(
 
 
 def document(passage: Passage) -> DocumentPart:
-    """A passage as a connector sees it."""
+    """A passage as a connector sees it, without what nobody sees: an index may be older than the readers' own care."""
     chunk = passage.chunk
-    section = " › ".join(chunk.below_title)
+    section = readable(" › ".join(chunk.below_title))
     return DocumentPart(
         number=passage.number,
-        title=chunk.title,
+        title=readable(chunk.title),
         section=f"{section}, line {chunk.line}" if section and chunk.line else section,
-        text=chunk.text,
+        text=readable(chunk.text),
         date=chunk.modified.isoformat() if chunk.modified else None,
         page=chunk.page,
         note=f"older than document {passage.newer}, which states other values" if passage.newer else None,

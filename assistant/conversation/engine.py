@@ -214,6 +214,7 @@ class Engine:
             today=date.today(),
             examples=examples,
             evidence=state,
+            answered=found.evidence.score if route.name == "retrieve" else None,
         )
         return Ask(models.of(turn.surface, role), request, frozenset(each.number for each in passages))
 

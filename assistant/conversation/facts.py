@@ -78,15 +78,16 @@ _TIME = re.compile(
 )
 _PHONE = re.compile(r"(?<![\w-])(?:\+\d{1,3}[ -]?)?(?:\(\d{2,5}\) ?|\d{2,5}[ -])\d{3,4}(?:[ -]\d{2,6})+(?![\w-])")
 _CODE = re.compile(
-    r"(?<![\w.@/-])(?=[\w./-]*\d)(?=[\w./-]*[A-Za-z])(?!\d+(?:(?:st|nd|rd|th|p|k|m|bn|km|cm|mm|kg|g|h|mb|gb|kb|tb|s)\b|-[a-z]{3,}))"
+    r"(?<![\w.@/-])(?=[\w./-]*\d)(?=[\w./-]*[A-Za-z])(?!\d+(?:(?:st|nd|rd|th|p|k|m|bn|km|cm|mm|kg|g|"
+    r"h|mb|gb|kb|tb|s)\b|-[a-z]{3,}))"
     r"[A-Za-z0-9]+(?:[-./_][A-Za-z0-9]+)*(?![\w@-])|(?<![\d.])\d+(?:\.\d+){2,}(?![\d.])",
     re.IGNORECASE,
 )
 _MORE = rf"(?:[ -]?(?P<more>{_any(MULTIPLES)})\b\.?)?"
 _SIGN = r"[$€£¥]|\b(?:usd|eur|gbp|chf)(?= ?\d)"
 _NUMBER = re.compile(
-    rf"(?:(?P<sign>{_SIGN})\s?)?(?:(?<![\w.])(?P<minus>[-−](?=\d)))?(?<![\w.,])(?:(?P<digits>{_NUMERAL})(?P<nth>st|nd|rd|th|(?=\. ?[A-ZÄÖÜ]))?"
-    rf"|(?P<word>{_any(SPELT)})(?![\w]))"
+    rf"(?:(?P<sign>{_SIGN})\s?)?(?:(?<![\w.])(?P<minus>[-−](?=\d)))?(?<![\w.,])"
+    rf"(?:(?P<digits>{_NUMERAL})(?P<nth>st|nd|rd|th|(?=\. ?[A-ZÄÖÜ]))?|(?P<word>{_any(SPELT)})(?![\w]))"
     rf"{_MORE}(?:[ -]?(?P<money>[€£$]|(?:{_any(name for name in CURRENCIES if len(name) > 2)}|p)\b)"
     rf"|[ -]?(?P<unit>%|per ?cent\b|°[CF]|(?:square |sq\.? )?[a-zäöüß]+))?",
     re.IGNORECASE,
@@ -112,17 +113,17 @@ def facts_in(text: str, *, german: bool = False) -> list[Fact]:
             left = left[: match.start()] + "\x01" * (end - match.start()) + left[end:]
 
     take(_MARKER, lambda match: ("citation", [("", "")]))
+    take(_ENUMERATOR, lambda match: ("citation", [("", "")]))
     take(_EMAIL, lambda match: ("email", [(match[0].casefold(), "")]))
     take(_URL, lambda match: ("url", [(_address(match[0]), "")]))
-    if _FIGURE.search(left):
-        low = text.casefold()
-        for pattern in _DATES if any(name in low for name in _DATE_WORDS) else _DATES[:2]:
-            take(pattern, _date)
-        if any(sign in low for sign in _TIME_SIGNS):
-            take(_TIME, _time)
-        take(_PHONE, lambda match: ("code", [(re.sub(r"\D", "", match[0]), "")]))
-        take(_CODE, lambda match: ("code", [(re.sub(r"[\W_]", "", match[0]).casefold(), "")]))
-        take(_NUMBER, _number)
+    low = text.casefold()
+    for pattern in _DATES if any(name in low for name in _DATE_WORDS) else _DATES[:2]:
+        take(pattern, _date)
+    if any(sign in low for sign in _TIME_SIGNS):
+        take(_TIME, _time)
+    take(_PHONE, lambda match: ("code", [(re.sub(r"\D", "", match[0]), "")]))
+    take(_CODE, lambda match: ("code", [(re.sub(r"[\W_]", "", match[0]).casefold(), "")]))
+    take(_NUMBER, _number)
     found += (
         Fact("name", frozenset({(name.casefold(), "")}), name, start, end)
         for name, start, end in names_in(left, german=german)
@@ -130,11 +131,10 @@ def facts_in(text: str, *, german: bool = False) -> list[Fact]:
     return _ranged(sorted((fact for fact in found if fact.kind != "citation"), key=lambda fact: fact.start), text)
 
 
-_MARKER = re.compile(r"(?<![\w\]])(?:\[\d{1,2}\])+(?!\()")
-_FIGURE = re.compile(
-    rf"\d|\b(?:{_any({*SPELT, *WEEKDAYS, *(m for m in MONTHS if len(m) > 2), 'noon', 'midday', 'midnight', 'mittags'})})\b",
-    re.IGNORECASE,
+_ENUMERATOR = re.compile(
+    rf"(?:^|(?<=[:;.!?,] )|(?<=\n))\(?\d{{1,2}}[.)](?=\s+[A-ZÄÖÜ*]|\s*$)(?!\s+(?i:{_MONTH}))",
 )
+_MARKER = re.compile(r"(?<![\w\]])(?:\[\d{1,2}\])+(?!\()")
 
 
 def same(one: Fact, other: Fact) -> bool:
@@ -169,7 +169,7 @@ def _missing(facts: Iterable[Fact], others: list[Fact], text: str) -> list[str]:
     missing = []
     for fact in facts:
         if fact.kind == "name":
-            if _spaced(fact.text) in words:
+            if _spaced(fact.text) in words or any(fact.readings == other.readings for other in others):
                 continue
         elif any(same(fact, other) for other in others if other.kind != "name"):
             continue

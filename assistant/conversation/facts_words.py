@@ -65,11 +65,6 @@ SAME: dict[str, tuple[float, str]] = {
 }  # fmt: skip
 """A unit as an exact multiple of another one. Hours and days are none: "2 days" are not always 48 hours."""
 
-WORKING = frozenset(
-    "working business court calendar trading arbeitstag arbeitstage arbeitstagen werktag werktage werktagen".split()
-)
-"""What may stand between a number and "days"; the German words are days themselves."""
-
 NOT_NAMES = frozenset(
     "i i'm i'd i'll i've yes no ok the a an and or but if in on at by for to of from with as is are was were be been "
     "this that these those it its he she they we you your his her their our my who what when where why how which "
@@ -77,6 +72,11 @@ NOT_NAMES = frozenset(
     "currently generally typically usually overall instead meanwhile nevertheless nonetheless according based "
     "depending after before while although because since until during once when whenever although though unless "
     "please note sure sorry thanks hello hi dear mr mrs ms dr sir madam not only some any all each every both many "
-    "regarding concerning including following considering given most other another such more less do does did have has had can could may might must shall should will would "
-    "let make use see so than too very just yet still even".split()
+    "regarding concerning including following considering given most other another such more less "
+    "do does did have has had can could may might must shall should will would "
+    "let make use see so than too very just yet still even "
+    "der die das den dem des ein eine einen einem einer im am für bei mit nach von zu ab auf wer was wie und oder wenn "
+    "dann als auch nicht kein keine sie ihr ihre unser unsere wir ich es man bis aus über unter vor "
+    "seit zwischen pro je "
+    "alle jeder jede jedes dies diese dieser dieses nur ja nein bitte hier dort etwa ende anfang mitte".split()
 )

@@ -12,6 +12,7 @@ from assistant.conversation.citations import cited
 from assistant.conversation.claims import Sentence, claims, stated
 from assistant.conversation.events import Checked, Mark
 from assistant.conversation.grounding_checker import Checker
+from assistant.conversation.reading import read
 from assistant.knowledge.documents import Passage
 from assistant.knowledge.evidence import EvidenceState
 from connectors import Embed
@@ -28,9 +29,7 @@ SHORT = 24
 """Characters below which an item or a row is read together with the words that it completes."""
 
 
-def check(
-    answer: str, passages: Sequence[Passage], state: EvidenceState | None, embed: Embed | None = None
-) -> Checked:
+def check(answer: str, passages: Sequence[Passage], state: EvidenceState | None, embed: Embed | None = None) -> Checked:
     """Which passages the prose of the answer cites, which numbers in it belong to none, and a mark for each claim.
     Blocks for some ten milliseconds; without passages nothing is marked. ``embed`` is the embedder in this thread."""
     numbers = cited(answer)
@@ -47,6 +46,12 @@ def marks(answer: str, passages: Sequence[Passage], embed: Embed | None = None) 
     """The claims of the answer, each with what the passages say of it."""
     checker = Checker([source(passage) for passage in passages], [passage.number for passage in passages], embed)
     return [_mark(claim, checker) for claim in claims(answer)[:MOST_CLAIMS]]
+
+
+def prepare(passages: Sequence[Passage]) -> None:
+    """Read the passages ahead, while the model still answers: the check then finds them read."""
+    for passage in passages:
+        read(source(passage))
 
 
 def source(passage: Passage) -> str:

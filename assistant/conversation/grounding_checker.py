@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from assistant.conversation.events import Support
 from assistant.conversation.grounding_model import GROUPS, Model, load
 from assistant.conversation.grounding_reasons import reason
-from assistant.conversation.grounding_signals import Place, Signals, Sources, signals
+from assistant.conversation.grounding_signals import Signals, signals
+from assistant.conversation.grounding_sources import Place, Sources
 from assistant.conversation.reading import negates, read
 from connectors import Embed
 
@@ -18,6 +19,8 @@ EMBEDDED = 24
 """Texts embedded for an answer at most: some 30 ms with the shipped model."""
 VERBATIM = 4
 """Words from which a claim that stands in a passage as it is needs no closer look."""
+
+FOREIGN = "in another language than its sources: only its figures could be compared"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,21 +73,24 @@ class Checker:
             return Verdict("supported", passages=(index,))
         found = signals(claim, self.sources, among)
         passages = _passages(found.best)
-        foreign = read(claim).german and not any(self.sources.readings[index].german for index in among)
+        foreign = all(self.sources.readings[index].german != read(claim).german for index in among)
         wrong, held = self.model.wrong(found.values), self._held(claim, found)
         state = self._state(wrong, held, foreign, found)
-        why = ""
-        if state != "supported":
-            ranked = sorted(GROUPS, key=lambda group: -self.model.wrong.speaks(found.values, group))
-            nothing = not foreign and held < self.model.nothing
-            why = reason(found, self.sources, self.numbers, among, ranked if wrong >= self.model.doubtful else [], nothing)
+        if state == "supported":
+            return Verdict(state, "", passages, wrong, held)
+        if state == "partly" and foreign:
+            return Verdict(state, FOREIGN, passages, wrong, held)
+        ranked = sorted(GROUPS, key=lambda group: -self.model.wrong.speaks(found.values, group))
+        if wrong < self.model.doubtful and not foreign:
+            ranked = []
+        why = reason(found, self.sources, self.numbers, among, ranked, held < self.model.nothing and not foreign)
         return Verdict(state, why, passages, wrong, held)
 
     def _state(self, wrong: float, held: float, foreign: bool, found: Signals) -> Support:
         """A claim in another language than its sources can be held against them only by its facts."""
         model = self.model
         if foreign:
-            return "unsupported" if found.missing else "partly"
+            return "unsupported" if any(fact.kind != "name" for fact in found.missing) else "partly"
         if wrong >= model.unsupported or held < model.nothing:
             return "unsupported"
         return "partly" if wrong >= model.doubtful or held < model.thin else "supported"

@@ -79,8 +79,8 @@ def _row(found: dict[str, Any]) -> Row:
 
 
 def measure(rows: Sequence[Row], embed: Embed | None, step: Callable[[int], None] = lambda _: None) -> dict[str, Any]:
-    """``caught``: the part of unsupported sentences that is called unsupported, of all and by kind; ``flagged_true`` the
-    part of true ones; ``marked`` the same where ``partly`` counts too; ``latency_ms`` is for a row, its passages read
+    """``caught``: the part of unsupported sentences that is called so, of all and by kind; ``flagged_true`` the part of
+    true ones; ``marked`` the same where ``partly`` counts too; ``latency_ms`` is for a row, its passages read
     anew."""
     found: list[tuple[Labelled, Support]] = []
     times = []

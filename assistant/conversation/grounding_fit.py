@@ -4,11 +4,12 @@
     python -m assistant.conversation.grounding_fit --set passages.jsonl turns.jsonl [--half 0]
 
 The files have the forms of `assistant eval answers`: a turn has ``id``, ``relevant`` passages and a ``reference``
-answer. ``--half`` takes only the conversations of one half (by the SHA-256 of the id before ``<::>``), so that the other
-can be measured: ``--rows FILE`` writes it in the form of `assistant eval grounding`. Sentences of the references are
-true; each is exchanged in every way that it allows (see ``grounding_swaps``), and sentences of other answers stand for
-what no passage holds. Thresholds are set on scores cross-validated by conversation: ``UNSUPPORTED`` of the true
-sentences may be taken for wrong, and so on.
+answer. ``--half`` takes only the conversations of one half (by the SHA-256 of the id before ``<::>``), so that the
+other can be measured: ``--rows FILE`` writes it in the form of `assistant eval grounding`.
+
+Sentences of the references are true; each is exchanged in every way that it allows (see ``grounding_swaps``), and
+sentences of other answers stand for what no passage holds. Thresholds are set on scores cross-validated by
+conversation: ``UNSUPPORTED`` of the true sentences may be taken for wrong, and so on.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import argparse
 import hashlib
 import json
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,17 +30,18 @@ from sklearn.model_selection import GroupKFold
 from assistant.conversation.claims import is_claim, plain, sentences, stated
 from assistant.conversation.facts import facts_in
 from assistant.conversation.grounding_model import WEIGHTS
-from assistant.conversation.grounding_signals import Sources, signals
+from assistant.conversation.grounding_signals import signals
+from assistant.conversation.grounding_sources import Sources
 from assistant.conversation.grounding_swaps import SWAPS, swapped
 from assistant.knowledge.embedder import FastEmbedder
 
 SEED = 7
 FOLDS = 6
-UNSUPPORTED, DOUBTFUL = 0.08, 0.12
+UNSUPPORTED, DOUBTFUL = 0.085, 0.12
 """Parts of the true sentences that may be taken for wrong, and for doubtful."""
-NOTHING, THIN = 0.01, 0.05
+NOTHING, THIN = 0.005, 0.05
 """Parts of the true sentences that may be taken for held by nothing, and for thinly held."""
-WORTH = {"true": 4.0, "number": 1.0, "date": 1.0, "name": 2.0, "negation": 0.3}
+WORTH = {"true": 4.0, "number": 1.0, "date": 0.5, "name": 3.0, "negation": 0.3, "unit": 0.2}
 """What each kind of sentence counts in all."""
 HELD = ("held", "held_all", "closeness")
 Row = dict[str, Any]
@@ -98,9 +100,11 @@ def _read(file: Path) -> list[Row]:
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
 
 
-def measured(data: Sequence[Row]) -> tuple[list[dict[str, float]], list[str], list[str]]:
+def measured(data: Sequence[Row]) -> tuple[list[Mapping[str, float]], list[str], list[str]]:
     """Signals, kinds and conversations of the claims among the sentences."""
-    values, kinds, groups = [], [], []
+    values: list[Mapping[str, float]] = []
+    kinds: list[str] = []
+    groups: list[str] = []
     for row in data:
         sources = Sources([passage["text"] for passage in row["passages"]])
         for sentence in row["sentences"]:
@@ -167,7 +171,9 @@ def fit(data: Sequence[Row]) -> dict[str, Any]:
     full, words = (regression(HELD[:n], near[:, :n], own, np.ones(len(own))) for n in (3, 2))
     scores = score(full, near)
     limits |= {"nothing": float(np.quantile(scores[own], NOTHING)), "thin": float(np.quantile(scores[own], THIN))}
-    figures = {each: round(float((wrong[kind == each] >= limits["unsupported"]).mean()), 3) for each in sorted(set(kinds))}
+    figures = {
+        each: round(float((wrong[kind == each] >= limits["unsupported"]).mean()), 3) for each in sorted(set(kinds))
+    }
     return {
         "wrong": regression(names, values, kind != "true", weights),
         "held": full,
@@ -185,18 +191,23 @@ def main() -> None:
     parser.add_argument("--set", nargs=2, type=Path, required=True, metavar=("PASSAGES", "TURNS"))
     parser.add_argument("--half", type=int, choices=(0, 1))
     parser.add_argument("--rows", type=Path, help="write the rows of the other half here")
+    parser.add_argument("--also", type=Path, help="rows in the form of `assistant eval grounding` to learn from too")
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     arguments = parser.parse_args()
     passages, turns = arguments.set
     if arguments.rows:
         other = rows(passages, turns, None if arguments.half is None else 1 - arguments.half, every=False)
         arguments.rows.write_text("".join(json.dumps(row) + "\n" for row in other), encoding="utf-8")
-    card = fit(rows(passages, turns, arguments.half, every=True))
+    card = fit(rows(passages, turns, arguments.half, every=True) + (_read(arguments.also) if arguments.also else []))
     card["half"] = arguments.half
     card["data_sha256"] = hashlib.sha256(passages.read_bytes() + turns.read_bytes()).hexdigest()
     arguments.out.parent.mkdir(exist_ok=True)
     arguments.out.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
-    print(json.dumps({name: each for name, each in card.items() if not isinstance(each, dict) or "weights" not in each}, indent=2))
+    print(
+        json.dumps(
+            {name: each for name, each in card.items() if not isinstance(each, dict) or "weights" not in each}, indent=2
+        )
+    )
 
 
 if __name__ == "__main__":

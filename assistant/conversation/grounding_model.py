@@ -55,12 +55,16 @@ def group_of(signal: str) -> str:
     return "negation" if signal in NEGATION else ""
 
 
-NEGATION = frozenset({"negation_added", "negation_lost", "added_close", "lost_close", "put_in", "left_out"})
+NEGATION = frozenset(
+    "negation_added negation_lost added_close lost_close added_head lost_head lost_whole put_in left_out".split()
+)
 
 
 @cache
 def load(file: Path = WEIGHTS) -> Model:
     """The shipped weights, or those of a file."""
     found = json.loads(file.read_text(encoding="utf-8"))
-    parts = {name: Regression(found[name]["weights"], found[name]["bias"]) for name in ("wrong", "held", "held_by_words")}
-    return Model(**parts, **{name: found["thresholds"][name] for name in ("unsupported", "doubtful", "nothing", "thin")})
+    wrong, held, by_words = (
+        Regression(found[name]["weights"], found[name]["bias"]) for name in ("wrong", "held", "held_by_words")
+    )
+    return Model(wrong, held, by_words, **found["thresholds"])

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from assistant.conversation.facts import Fact
-from assistant.conversation.grounding_signals import Signals, Sources
+from assistant.conversation.grounding_signals import Signals
+from assistant.conversation.grounding_sources import Sources
 
 NOTHING_LIKE_IT = "nothing like it in the sources"
 LONGEST_QUOTE = 90
@@ -21,7 +22,9 @@ def reason(
     best = f"[{numbers[place.passage]}]" if place else ""
     where = best if len(among) == 1 and place else _named(numbers, among)
     for group in groups:
-        said = _negation(found, sources, numbers) if group == "negation" else _fact(found, group == "names", where, best)
+        said = (
+            _negation(found, sources, numbers) if group == "negation" else _fact(found, group == "names", where, best)
+        )
         if said:
             return said
     if nothing:
@@ -59,5 +62,3 @@ def quoted(fact: Fact) -> str:
 
 def _named(numbers: Sequence[int], among: Sequence[int]) -> str:
     return " ".join(f"[{numbers[index]}]" for index in among) if len(among) <= 2 else "the sources"
-
-

@@ -181,7 +181,7 @@ class Lexer:
         ahead = raw[end : end + SPAN]
         if not final and (len(ahead) < 1 + wrapped or (_LINK_BEGUN.fullmatch(ahead) and len(ahead) < SPAN)):
             return None
-        if _LINK.match(ahead):
+        if _LINK.match(ahead) and not raw.startswith("[[", markers[-1][0]):
             markers.pop()
         elif raw[markers[0][0]] != "(" and self._indexes(raw[: markers[0][0]]):
             glued = takewhile(lambda two: two[0][1] == two[1][0], pairwise(markers))

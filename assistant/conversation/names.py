@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from assistant.conversation.facts_words import NOT_NAMES
 
 _TOKEN = re.compile(r"[^\W\d_](?:[\w’'&-]*\w)?(?:\.(?=[A-Z]\.)[A-Z]\.)*")
-_JOINS = frozenset("of the de la le von van der den del di da and & for y el al zu".split())
+_WORD = re.compile(r"[^\W_]+")
 _STARTS = re.compile(r"(?:^|[.!?:;]['\")\]]*\s|[\n|•]|[-*>]\s)[\s*_\"'“„(\[|>#-]*$")
 
 
@@ -30,8 +30,13 @@ def odd_letters(word: str) -> bool:
     return sum(map(str.isupper, word)) > 1 or word[1:] != word[1:].casefold()
 
 
+def name_words(name: str) -> list[str]:
+    """The words of a name in lower case, without a genitive."""
+    return _WORD.findall(re.sub(r"['’]s\b", "", name.casefold()))
+
+
 def _capital(word: str) -> bool:
-    return word[0].isupper() or odd_letters(word)
+    return not word.islower() and (word[0].isupper() or odd_letters(word))
 
 
 def _continues(run: list[re.Match[str]], token: re.Match[str], text: str) -> bool:

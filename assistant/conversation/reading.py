@@ -6,6 +6,7 @@ import re
 from bisect import bisect_left
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from assistant.conversation.facts import Fact, facts_in
 from assistant.knowledge.values import singular
@@ -22,29 +23,57 @@ _COMMON = frozenset(
     "the and for are was were with that this from have has had you your our can will what when where which who how "
     "does did into about any all get may must should would could there their they them its been being out than then "
     "also just such some these those each other only over more most very much many it is of to in on an or do be as at "
-    "by if me my we us so but he she his her i a not no ein eine einen einem einer der die das den dem des und oder ist "
+    "by if me my we us so but he she his her i a not no ein eine einen einem einer der die das den "
+    "dem des und oder ist "
     "sind wird werden wurde mit auf für von zu im in am an es sie er wir ihr ich man auch nur bei aus nach vor als wie "
     "dass kann können muss müssen soll sollen hat haben nicht kein keine bis pro um zum zur vom beim".split()
 )
+_ENDINGS = (("ing", 3), ("ed", 3), ("en", 4), ("es", 4), ("e", 4), ("t", 5), ("n", 5))
+_FORMS = {
+    form: verb
+    for verb, forms in {
+        "pay": "paid", "send": "sent", "keep": "kept", "hold": "held", "give": "gave given", "buy": "bought",
+        "sell": "sold",
+        "leav": "left", "lose": "lost", "take": "took taken", "find": "found", "make": "made making", "tell": "told",
+        "write": "wrote written writing", "choose": "chose chosen", "begin": "began begun", "use": "used using",
+        "get": "got gotten", "meet": "met", "build": "built", "bring": "brought", "know": "knew known",
+        "go": "went gone",
+        "say": "said", "see": "saw seen", "show": "shown", "break": "broke broken", "spend": "spent", "win": "won",
+        "two": "2 zwei", "three": "3 drei", "four": "4 vier", "five": "5 fünf", "six": "6 sechs", "seven": "7 sieben",
+        "eight": "8 acht", "nine": "9 neun", "ten": "10 zehn", "twelve": "12 zwölf",
+    }.items()
+    for form in forms.split()
+}  # fmt: skip
 _TOKEN = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|[.,;:!?()|\n]")
 _BREAK = re.compile(
     r"\n\s*\n|\n(?=\s*(?:[-*+|#>•]|\d+[.)]\s))|(?<=[!?;])\s+|(?<=[.!?][\"')\]])\s+(?=[A-ZÄÖÜ\d])|"
-    r"(?<=\.)(?<![ap]\.m\.)(?<!\b[A-Z]\.)(?<!\be\.g\.)(?<!\bi\.e\.)(?<!\bz\.B\.)\s+(?![a-zäöü])|\|[ \t]*\n|\n(?=[A-ZÄÖÜ•\d])"
+    r"(?<=\.)(?<![ap]\.m\.)(?<!\b[A-Z]\.)(?<!\be\.g\.)(?<!\bi\.e\.)(?<!\bz\.B\.)\s+(?![a-zäöü])|"
+    r"\|[ \t]*\n|\n(?=[A-ZÄÖÜ•\d])"
 )
-_GERMAN = re.compile(r"\b(?:der|die|das|und|ist|nicht|für|mit|ein|eine|wird|werden|auf|von|den|dem|im|zu|sich|auch)\b", re.IGNORECASE)
-_ENGLISH = re.compile(r"\b(?:the|and|is|are|not|for|with|a|an|of|to|in|on|be|by|that|this|it|you|can|from)\b", re.IGNORECASE)
+_ITEM = re.compile(r"\s*(?:[-*+•]|\d+[.)])\s")
+_LEADS = re.compile(r"^\s*#|:[*_\s]*\Z")
+"""A heading or a lead-in: what it denies, it denies of the list below it."""
+_GERMAN = re.compile(
+    r"\b(?:der|die|das|und|ist|sind|nicht|kein|keine|für|mit|ein|eine|einen|wird|werden|auf|von|vom|"
+    r"den|dem|im|zu|zum|sich|auch|"
+    r"pro|bei|nach|oder|wer|wie|bis|ab|am|muss|müssen|kann|können|sie|wir|nur|gelten|gilt|\w*[äöüß]\w*)\b",
+    re.IGNORECASE,
+)
+_ENGLISH = re.compile(
+    r"\b(?:the|and|is|are|not|for|with|a|of|to|on|be|by|that|this|it|you|can|cannot|from|or|your|we|may|at|as)\b",
+    re.IGNORECASE,
+)
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
-    """``stem`` is empty for a word that carries no meaning of its own; ``negated`` says that a negation stands just
-    before it."""
+class Word(NamedTuple):
+    """``stem`` is empty for a word that carries no meaning of its own; ``negated`` counts from 1 the words with meaning
+    after a negation, and is 0 where none reaches."""
 
     stem: str
     low: str
     start: int
     sentence: int
-    negated: bool
+    negated: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +105,25 @@ class Reading:
 @lru_cache(maxsize=512)
 def read(text: str) -> Reading:
     """The reading of a text, kept for the next time."""
-    german = len(_GERMAN.findall(text)) > len(_ENGLISH.findall(text))
+    sample = text[:800]
+    german = len(_GERMAN.findall(sample)) > len(_ENGLISH.findall(sample))
     words: list[Word] = []
     found: list[Sentence] = []
+    denied = False
     for start, end in _sentences(text):
         first = len(words)
-        words += _words(text, start, end, len(found))
+        made = _words(text, start, end, len(found))
+        item = bool(_ITEM.match(text, start))
+        words += (
+            [word._replace(negated=word.negated or 2) if word.stem else word for word in made]
+            if denied and item
+            else made
+        )
+        if not item:
+            denied = bool(_LEADS.search(text, start, end)) and any(negates(word.low) for word in made)
         stems = frozenset(word.stem for word in words[first:] if word.stem)
         if len(words) > first:
-            negations = sum(negates(word.low) for word in words[first:])
+            negations = sum(negates(word.low) for word in words[first:]) + (denied and item)
             found.append(Sentence(start, end, first, len(words), stems, negations))
     places: dict[str, list[int]] = {}
     for place, word in enumerate(words):
@@ -102,7 +141,14 @@ def stem(word: str) -> str:
     word = word.removesuffix("'s").removesuffix("’s")
     if word in _COMMON or (len(word) < 2 and not word.isdigit()):
         return ""
-    return singular(word)[:STEM]
+    if word in _FORMS:
+        return _FORMS[word]
+    word = singular(word)
+    for ending, left in _ENDINGS:
+        if word.endswith(ending) and len(word) - len(ending) >= left:
+            word = word[: -len(ending)]
+            break
+    return word[:STEM]
 
 
 @lru_cache(maxsize=30_000)
@@ -128,13 +174,14 @@ def _words(text: str, start: int, end: int, sentence: int) -> list[Word]:
     for token in _TOKEN.finditer(text, start, end):
         low = token[0].casefold()
         if not low[0].isalnum():
-            reach = reach if low in "\n" else 0
+            reach = reach if low in "\n:(" else 0
             continue
         if negates(low):
-            made.append(Word("", low, token.start(), sentence, False))
-            reach = SCOPE
+            made.append(Word("", low, token.start(), sentence, 0))
+            reach = 1
             continue
         part = stem(low)
-        made.append(Word(part, low, token.start(), sentence, bool(part) and reach > 0))
-        reach -= bool(part)
+        made.append(Word(part, low, token.start(), sentence, reach if part else 0))
+        if part and reach:
+            reach = (reach + 1) % (SCOPE + 1)
     return made

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _ZERO = r"[-+]?0*(?:\.0+)?"
 _UNSHOWN = re.compile(
     rf"(?:^|;|\s)(?:display:none|visibility:(?:hidden|collapse)|content-visibility:hidden|opacity:{_ZERO}%?(?:;|$|!)"
-    rf"|font-size:(?:{_ZERO}|[01]?\.\d+|1)(?:px|pt|em|rem|%)?(?:;|$|!)|font-size:0"
+    rf"|font-size:(?:{_ZERO}|[01]?\.\d+(?:px|pt)|1(?:px|pt|%))(?:;|$|!)|font-size:{_ZERO}(?:px|pt|em|rem|%)(?:;|$|!)"
     r"|(?:left|right|top|bottom|text-indent|margin-left|margin-top):-\d{3,}|clip:rect\((?:0|1px)|clip-path:inset\((?:50|100)%"
     rf"|transform:scale[xy]?\({_ZERO}\)|(?:max-)?(?:height|width):{_ZERO}(?:px)?;(?:.*;)?overflow:hidden"
     rf"|overflow:hidden;(?:.*;)?(?:max-)?(?:height|width):{_ZERO}(?:px)?(?:;|$|!)|color:transparent)"

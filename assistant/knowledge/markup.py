@@ -10,6 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from assistant.knowledge import tables
+from assistant.knowledge.characters import readable
 from assistant.knowledge.hidden import OPENING, remove_hidden
 from assistant.knowledge.spans import replace_spans
 
@@ -167,7 +168,7 @@ def without_html(text: str) -> str:
             text = replace_spans(text, _opening(names), _CLOSING, form)
         text = _LIST_ITEM_END.sub("", _LIST_ITEM.sub("\n- ", text))
         text = _INLINE_TAG.sub("", _BLOCK_TAG.sub("\n\n", text))
-    return _ENTITY.sub(lambda m: html.unescape(m[0]), text)
+    return readable(_ENTITY.sub(lambda m: html.unescape(m[0]), text))
 
 
 def _inner_table(opening: re.Match[str], inside: str) -> str:
@@ -190,7 +191,7 @@ _FORMS: tuple[tuple[str, Callable[[re.Match[str], str], str]], ...] = (
 def page(source: str) -> Page:
     """An HTML page as Markdown: its main part where it marks one, without navigation, headers and footers."""
     soup = _soup(source)
-    title, modified = _title(soup), _modified(soup)
+    title, modified = readable(_title(soup)), _modified(soup)
     for tag in soup(_GONE):
         tag.decompose()
     remove_hidden(soup)

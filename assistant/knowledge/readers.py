@@ -154,7 +154,7 @@ def _text(data: bytes) -> str:
 
 def _markdown(suffix: str, data: bytes) -> _Content:
     fields, body = markdown.front_matter(_text(data))
-    parts = (markdown.lead(fields), markdown.cleaned(body))
+    parts = (readable(markdown.lead(fields)), markdown.cleaned(body))
     return _Content((("", "\n\n".join(filter(None, parts))),), _front_title(fields), stated_date(fields))
 
 
@@ -170,7 +170,7 @@ def _html(suffix: str, data: bytes) -> _Content:
     templated = body != source or "{%" in body
     page = markup.page(templates.render(body) if templated else body)
     title = _front_title(fields) or stated_title(page.title)
-    text = "\n\n".join(filter(None, (markdown.lead(fields), markdown.tidied(readable(page.text)))))
+    text = "\n\n".join(filter(None, (readable(markdown.lead(fields)), markdown.tidied(readable(page.text)))))
     return _Content((("", text),), title, stated_date(fields) or parse_date(page.modified))
 
 

@@ -190,7 +190,8 @@ async def alone(contenders: Sequence[Contender], turns: int) -> None:
 async def together(contenders: Sequence[Contender], streams: int, pieces: int) -> None:
     for each in contenders:
         found = await asyncio.gather(*(each.ask() for _ in range(streams)))
-        if {answer.pieces for answer in found} != {pieces}:
+        # Switchyard holds a space at a piece's end back until it knows that no citation follows: one more at the end.
+        if not {answer.pieces for answer in found} <= {pieces, pieces + 1}:
             raise SystemExit(f"{each.name}: pieces are missing: {[answer.pieces for answer in found]}")
         each.together += [1000 * (answer.first - answer.began) for answer in found]
         took = max(answer.ended for answer in found) - min(answer.began for answer in found)

@@ -17,8 +17,8 @@ PASSAGES = {1, 2, 3, 12}
 PIECES = [
     piece.replace("§", " ")
     for piece in r"""[ ] ( ) [1] [2] [7] [9] [12] ` `` ``` ~~~ \ [1,7] [7,1] (Source§2) (source§7) 【1】 【7†s】
-    【4:0†s】 [^7] [^1] [[7]] [[1]] a a[ cap 165 . , ; ! [1-3] [1– doc§ [doc§2] so é ](http://x.y) [7](x http://x?q= [2024]
-    [price] [x] [٣] [٩] [99999999999999999999999] [0]""".split()
+    【4:0†s】 [^7] [^1] [[7]] [[1]] a a[ cap 165 . , ; ! [1-3] [1– doc§ [doc§2] so é ](http://x.y) [7](x http://x?q=
+    [2024] [price] [x] [٣] [٩] [99999999999999999999999] [0]""".split()
 ] + ["[1\u200b]", "[\u20607]"]
 SPACES = [" ", "  ", "\n", "\n\n", "    ", "\t", "> ", "- ", "1. ", "\u200b", "\u202e"]
 MARKUP = st.lists(st.sampled_from(PIECES + SPACES), max_size=30).map("".join)
@@ -168,6 +168,7 @@ def test_what_only_looks_like_a_marker_stays(text: str) -> None:
         ("``` on one line ``` [7].", "``` on one line ```."),
         ("` " + "long " * 100 + "[7] `", "` " + "long " * 100 + "`"),
         ("[7](see below) so", "(see below) so"),
+        ("[[7]](https://x.test) so", "(https://x.test) so"),
         ("\\\\[7] so", "\\\\ so"),
     ],
 )

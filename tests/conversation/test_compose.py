@@ -119,7 +119,7 @@ def test_citations_go_and_indexes_stay(text: str, left: str) -> None:
     assert without_citations(text) == left
 
 
-PROSE = st.text("ab .,[]12\n", max_size=30).filter(lambda text: "[1]" not in text and "[2]" not in text)
+PROSE = st.text("ab .,[]12\n", max_size=30).filter(lambda text: not cited(text))
 
 
 @given(st.lists(st.tuples(PROSE, st.sampled_from(CODES)), min_size=1, max_size=4))

@@ -364,7 +364,7 @@ def test_an_answer_beyond_the_documents_says_why() -> None:
         return Shown(routed=ROUTED, retrieved=retrieved(passage(1), evidence=evidence) | more).markdown()
 
     why = ["the closest is far", "they do not mention “<b>tungsten”"]
-    reason = "<small>The closest is far; they do not mention “&lt;b&gt;tungsten”.</small></p>"
+    reason = "<small>The closest is far; they do not mention “&lt;b&gt;tungsten”.</small>"
     assert reason in page("not_in_documents", why=why) and reason in page("partly", why=why)
     assert "far" not in page("supported", why=why)
     for alone in (page("partly"), page("partly", why=[])):

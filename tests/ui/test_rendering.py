@@ -3,6 +3,8 @@
 Every answer here is written to be rendered as more than text. What is asserted is the page that Chromium built.
 """
 
+import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Locator, Page, expect
 
+from tests.conftest import ROOT
 from tests.serving import Serving, serving
 from tests.ui.test_chat_page import LONDON, ask, browser, page, pytestmark
 
@@ -69,9 +72,10 @@ INSPECT = """(row) => {
     wrong.push(`forged ${each.tagName}`);
   for (const each of message.querySelectorAll('details.src')) if (!each.closest('.sources')) wrong.push('src outside');
   for (const each of message.querySelectorAll('.answer [class]'))
-    if (!/^(language-[\\w+#.-]+|plain)$/.test(each.className)) wrong.push(`class ${each.className}`);
+    if (!/^(language-[\\w+#.-]+|plain|why|mark (partly|unsupported))$/.test(each.className))
+      wrong.push(`class ${each.className}`);
   for (const each of message.querySelectorAll('a'))
-    if (!/^(https?:\\/\\/|mailto:|#cite-)/.test(each.getAttribute('href'))) wrong.push(`link ${each.outerHTML}`);
+    if (!/^#cite-/.test(each.getAttribute('href'))) wrong.push(`link ${each.outerHTML}`);
   const parts = [...message.querySelectorAll('.route, .answer, .notice, .sources')].filter(
     (each) => !each.parentElement.closest('.route, .answer, .notice, .sources'));
   if (parts.at(0)?.matches('.route') !== true) wrong.push('no route line');
@@ -130,6 +134,33 @@ async def test_no_answer_can_show_more_than_words(page: Page, kinds: list[str]) 
         assert await row.evaluate(INSPECT) == []
 
 
+KINDS = ("exfiltration by image", "exfiltration by link", "script")
+CORPUS = [
+    "\n\n".join(re.findall("«([^»]*)»", attack["text"]))
+    .replace("\\n", "\n")
+    .replace("\\t", "\t")
+    .replace("{secret}", "pin")
+    for attack in map(json.loads, (ROOT / "tests/data/attacks.jsonl").read_text(encoding="utf-8").splitlines())
+    if attack["kind"] in KINDS
+]
+
+
+@pytest.mark.parametrize(
+    ("server", "count"),
+    [(CORPUS[:19], 19), (CORPUS[19:], len(CORPUS) - 19)],
+    indirect=["server"],
+    ids=["first", "second"],
+)
+async def test_nothing_that_a_document_had_the_model_write_asks_another_host(page: Page, count: int) -> None:
+    """The page fails its test on any request to elsewhere."""
+    wrong: dict[int, Any] = {}
+    for number in range(count):
+        if found := await (await answered(page, number)).evaluate(INSPECT):
+            wrong[number] = found
+    assert wrong == {}
+    await page.wait_for_timeout(500)
+
+
 LITERALS = [
     "*a* _b_ **c** __d__ ~~e~~ `f` $g$ $$h$$ \\(i\\) [9] [j](k) ![l](m) <b>n</b> &lt;o&gt; &amp; http://p.test/_q_ # r",
     "%%%LATEX_BLOCK_0%%% @s :t: www.u.test v@w.test <x@y.test> 1. z - | a | \\* \\` ~~~ ``` --- > q",
@@ -176,20 +207,15 @@ async def test_harmless_markdown_looks_as_it_should(page: Page) -> None:
     await expect(answer.locator("p s")).to_have_text("150 £")
     first = answer.locator("p").first
     assert (await first.inner_text()).split("\n") == [
-        "Die Obergrenze beträgt 165 £ pro Nacht [1][2], nicht 150 £ [77].",
-        "Zweite Zeile, mit Verweis und a[1] < b.",
+        "Die Obergrenze beträgt 165 £ pro Nacht [1][2], nicht 150 £.",
+        "Zweite Zeile, mit Verweis (https://example.test/a?b=1&c=2) und a[1] < b.",
     ]
     await expect(first.locator('a[href*="#cite-"]')).to_have_text(["[1]", "[2]"])
-    link = answer.get_by_role("link", name="Verweis")
-    await expect(link).to_have_attribute("href", "https://example.test/a?b=1&c=2")
-    await expect(link).to_have_attribute("target", "_blank")
-    for word in ("noopener", "noreferrer"):
-        assert word in (await link.get_attribute("rel") or "")
     await expect(answer.locator("td").nth(1)).to_have_css("text-align", "right")
     await expect(answer.locator("td").nth(1).locator('a[href*="#cite-"]')).to_have_count(1)
     await expect(answer.locator("ol > li > ul > li > ul > li")).to_have_text("tiefer")
     assert await answer.locator("pre code.language-python").text_content() == 'if a[1] < b:\n    print("*x*")\n'
-    await expect(answer.locator("blockquote")).to_contain_text("السقف هو 165 جنيهًا [1]")
+    await expect(answer.locator("blockquote")).to_contain_text("السقف هو 165 جنيهًا")
     await answer.locator('a[href*="#cite-"]').first.click()
     await expect(page.locator("#chat .bot-row details.src").first.locator(".quote")).to_be_visible()
     arabic = (await answered(page, 1)).locator(".answer")
