@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from assistant.cli.eval_app import eval_app
 from assistant.cli.models_app import models_app
 from assistant.cli.router_app import router_app
 
@@ -26,7 +27,7 @@ app.add_typer(models_app, name="models")
 app.add_typer(collections_app, name="collections")
 sources_app = typer.Typer(help="The places that documents come from.", no_args_is_help=True)
 app.add_typer(sources_app, name="sources")
-eval_app = typer.Typer(help="Measure on passages and labelled turns of your own.", no_args_is_help=True)
+app.add_typer(eval_app, name="eval")
 app.add_typer(eval_app, name="eval")
 app.add_typer(router_app, name="router")
 
@@ -42,11 +43,6 @@ KeyArgument = Annotated[
 ForceOption = Annotated[
     bool, typer.Option("--force", help="Also follow a source that looks empty or has lost most of its documents.")
 ]
-
-
-PassagesOption = Annotated[Path, typer.Option(help="JSONL file of passages: id, text and, if there is one, title.")]
-TurnsOption = Annotated[Path, typer.Option(help="JSONL file of turns: turn, history, relevant, answerability.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 class Engine(StrEnum):
@@ -242,26 +238,6 @@ def sources_remove(
     from assistant.cli.sources import remove
 
     remove(config, collection, source)
-
-
-@eval_app.command("retrieval")
-def eval_retrieval(
-    passages: PassagesOption, turns: TurnsOption, as_json: JsonOption = False, config: ConfigOption = None
-) -> None:
-    """How well the right passages are found: nDCG@5, recall, MRR, hit@1, and how long a search takes."""
-    from assistant.cli.evaluate import run
-
-    run(config, "retrieval", passages, turns, as_json)
-
-
-@eval_app.command("evidence")
-def eval_evidence(
-    passages: PassagesOption, turns: TurnsOption, as_json: JsonOption = False, config: ConfigOption = None
-) -> None:
-    """How well turns that the passages can answer are told from those that they cannot (AUC)."""
-    from assistant.cli.evaluate import run
-
-    run(config, "evidence", passages, turns, as_json)
 
 
 def main() -> None:

@@ -37,9 +37,9 @@ from assistant.knowledge.embedder import FastEmbedder
 
 SEED = 7
 FOLDS = 6
-UNSUPPORTED, DOUBTFUL = 0.085, 0.12
+UNSUPPORTED, DOUBTFUL = 0.08, 0.12
 """Parts of the true sentences that may be taken for wrong, and for doubtful."""
-NOTHING, THIN = 0.005, 0.05
+NOTHING, THIN = 0.01, 0.05
 """Parts of the true sentences that may be taken for held by nothing, and for thinly held."""
 WORTH = {"true": 4.0, "number": 1.0, "date": 0.5, "name": 3.0, "negation": 0.3, "unit": 0.2}
 """What each kind of sentence counts in all."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from assistant.conversation.names import name_words
 from assistant.conversation.reading import Sentence, Word, read
+from assistant.knowledge.values import singular
 
 _LOWER = re.compile(r"\b[a-zäöüß]{3,}\b")
 BEST = 4
@@ -35,14 +36,14 @@ class Sources:
         for each in sentences:
             for part in each.stems:
                 self._in[part] = self._in.get(part, 0) + 1
-        common = {word for text in texts for word in _LOWER.findall(text)}
+        common = {singular(word) for text in texts for word in _LOWER.findall(text)}
         self.names = frozenset(
             word
             for reading in self.readings
             for fact, _ in reading.facts
             if fact.kind == "name"
             for word in name_words(fact.text)
-            if word not in common
+            if singular(word) not in common
         )
 
     def rarity(self, part: str) -> float:

@@ -27,6 +27,8 @@ _TARGET = r"\(\s*<?((?:[^\s()<>]|<[\w -]+>|\([^\s()]*\))*)>?(?:\s+(?:\"[^\"]*\"|
 _IMAGE = re.compile(rf"!{_LABEL}(?:{_TARGET}|\[[^\[\]\n]*\])")
 _LINK = re.compile(_LABEL + _TARGET)
 _REFERENCE = re.compile(rf"{_LABEL}(?:\[([^\[\]\n]*)\])?(?!\()")
+_COMMENT = re.compile(r"^ {0,3}\[[^\]^\n]+\]:[ \t]*<>[^\n]*$", re.MULTILINE)
+"""A definition that leads nowhere: the usual way to write what is not to be shown."""
 _DEFINITION = re.compile(
     r"^ {0,3}\[([^\]^\n][^\]\n]*)\]:[ \t]*\n?[ \t]*<?([^\s<>]*[/#.:@][^\s<>]*)>?"
     r"(?:[ \t]+[\"'(][^\n]*[\"')])?[ \t]*$",
@@ -132,7 +134,7 @@ def _tidied(text: str) -> str:
         targets[_key(match[1])] = match[2]
         return ""
 
-    text = _DEFINITION.sub(define, text)
+    text = _DEFINITION.sub(define, _COMMENT.sub("", text))
     if targets:
         text = _REFERENCE.sub(lambda m: _referenced(m, targets), text)
     return _lines(tables.compacted(_ESCAPED.sub(r"\1\2", text)))
