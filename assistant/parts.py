@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -13,16 +12,12 @@ from typing import Any
 from pydantic import SecretStr
 
 from assistant.backends import has_language_model
-from assistant.conversation import grounding
-from assistant.conversation.citations import cited
-from assistant.conversation.engine import Checker, SurfacePolicy
-from assistant.conversation.events import Checked
+from assistant.conversation.checking import Checker
+from assistant.conversation.engine import SurfacePolicy
 from assistant.conversation.model_check import ModelCheck
 from assistant.conversation.rewrite import ModelRewriter
 from assistant.knowledge.base import Build, MakeRetriever
-from assistant.knowledge.documents import Passage
 from assistant.knowledge.embedder import LOCAL_BATCH, Embedder, FastEmbedder, OpenAIEmbedder
-from assistant.knowledge.evidence import EvidenceState
 from assistant.knowledge.happenings import Mistake
 from assistant.knowledge.rerank import CrossEncoder
 from assistant.knowledge.retrieve import Retriever
@@ -193,18 +188,12 @@ def policy_of(settings: Settings, surface: Surface) -> SurfacePolicy:
 
 
 def make_checker(settings: Settings, embedder: FastEmbedder, main: ChatModel) -> Checker:
-    """What says of a finished answer whether it rests on its passages, as ``grounding.check`` says."""
+    """What says of a finished answer whether it rests on its passages."""
     chosen = settings.grounding.check
+    if chosen == "off":
+        return Checker()
     asks = chosen == "model" and has_language_model(settings.roles.chain("main"))
-    second = ModelCheck(main) if asks else None
-
-    async def checked(answer: str, passages: Sequence[Passage], state: EvidenceState | None) -> Checked:
-        if chosen == "off":
-            return replace(grounding.check(answer, (), state), cited=tuple(cited(answer)))
-        found = await asyncio.to_thread(grounding.check, answer, passages, state, embedder.embed_now)
-        return found if second is None else replace(found, marks=await second.marked(answer, found.marks, passages))
-
-    return checked
+    return Checker(embedder.embed_now, ModelCheck(main) if asks else None)
 
 
 def _secret(value: SecretStr | None) -> str | None:

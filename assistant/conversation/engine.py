@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
 from contextlib import AbstractContextManager, aclosing
 from dataclasses import asdict, dataclass, replace
 from datetime import date
@@ -13,6 +13,7 @@ from functools import partial
 from typing import Protocol
 
 from assistant.conversation.answer import Answer, Ask, held, streamed, two_pass
+from assistant.conversation.checking import Checker
 from assistant.conversation.citations import cited
 from assistant.conversation.compose import compose, restyle
 from assistant.conversation.events import (
@@ -40,8 +41,6 @@ from connectors import ChatModel, ConnectorError
 
 log = logging.getLogger(__name__)
 SHOWN_EXAMPLES = 4
-Checker = Callable[[str, Sequence[Passage], EvidenceState | None], Awaitable[Checked]]
-"""What says of a finished answer whether it rests on its passages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +107,14 @@ class Engine:
     async def _run(self, turn: Turn, models: Models) -> AsyncGenerator[Event]:
         clock = _Clock()
         answer = Answer()
+        reading: asyncio.Future[None] | None = None
         routed = False
         try:
-            embedded = await self._router.embed(turn)
+            embedding = asyncio.ensure_future(self._router.embed(turn))
             scores, (found, trouble) = await asyncio.gather(
-                self._router.scores(turn, embedded), self._search(turn, embedded)
+                self._router.scores(turn, embedding), self._search(turn, embedding)
             )
+            embedded = await embedding
             policy = self._surfaces[turn.surface]
             decision = await self._router.route(turn, scores, policy.voice, found)
             clock.mark("routed")
@@ -134,9 +135,12 @@ class Engine:
             spoken = await self._answering(turn, decision.route, found, embedded, evidence, models, answer)
             async with aclosing(spoken) as pieces:
                 async for piece in pieces:
-                    clock.mark("first_token")
+                    if clock.mark("first_token"):
+                        reading = asyncio.ensure_future(self._checker.prepare(passages))
                     yield TextDelta(piece)
             clock.mark("finished")
+            if reading is not None:
+                await reading
             yield await self._checked(answer, passages, evidence)
             yield _finished(answer, clock)
         except Exception as error:  # known faults speak for themselves, any other is logged: see _failed
@@ -144,13 +148,15 @@ class Engine:
                 yield Routed(turn.id, turn.conversation, self._router.undecided(turn))
             yield _failed(turn, error, answer.whole)
 
-    async def _search(self, turn: Turn, embedded: Embedded) -> tuple[Found, StoreError | EmbedderError | None]:
+    async def _search(
+        self, turn: Turn, embedding: Awaitable[Embedded]
+    ) -> tuple[Found, StoreError | EmbedderError | None]:
         """The search before the decision: its result is evidence even for a turn that is not looked up. A fault of it
         must not fail a turn that needs nothing from it."""
         if turn.route is not None and not ROUTES[turn.route].looks_up:
             return Found(""), None
         try:
-            return await self._retriever.search(turn, embedded), None
+            return await self._retriever.search(turn, await embedding), None
         except (StoreError, EmbedderError) as error:
             log.warning("search for turn %s failed: %s", turn.id, error)
             return Found(turn.text), error
@@ -234,7 +240,7 @@ class Engine:
         return Ask(models.of(turn.surface, "voice"), request, frozenset(cited(draft)))
 
     async def _checked(self, answer: Answer, passages: Sequence[Passage], evidence: Evidence | None) -> Checked:
-        checked = await self._checker(answer.whole, passages, evidence.state if evidence else None)
+        checked = await self._checker.check(answer.whole, passages, evidence.state if evidence else None)
         changes = answer.changes or Changes((), ())
         return replace(checked, invented=answer.invented, lost=changes.lost, added=changes.invented)
 
@@ -246,9 +252,12 @@ class _Clock:
         self._start = time.perf_counter()
         self.marks: dict[str, float] = {}
 
-    def mark(self, name: str) -> None:
-        if name not in self.marks:
-            self.marks[name] = round(time.perf_counter() - self._start, 4)
+    def mark(self, name: str) -> bool:
+        """Whether this is the first mark of the name."""
+        if name in self.marks:
+            return False
+        self.marks[name] = round(time.perf_counter() - self._start, 4)
+        return True
 
 
 def _failed(turn: Turn, error: Exception, partial: str) -> Failed:

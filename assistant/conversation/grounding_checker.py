@@ -15,8 +15,8 @@ from connectors import Embed
 
 SETTLED = 0.6
 """Share of a claim's words in the passages from which its meaning need not be asked for."""
-EMBEDDED = 24
-"""Texts embedded for an answer at most: some 30 ms with the shipped model."""
+EMBEDDED = 16
+"""Texts embedded for an answer at most: some 20 ms with the shipped model."""
 VERBATIM = 4
 """Words from which a claim that stands in a passage as it is needs no closer look."""
 
@@ -74,8 +74,9 @@ class Checker:
         found = signals(claim, self.sources, among)
         passages = _passages(found.best)
         foreign = all(self.sources.readings[index].german != read(claim).german for index in among)
-        wrong, held = self.model.wrong(found.values), self._held(claim, found)
-        state = self._state(wrong, held, foreign, found)
+        wrong = self.model.wrong(found.values)
+        held, nothing, thin = self._held(claim, found)
+        state = self._state(wrong, foreign, found, nothing=nothing, thin=thin)
         if state == "supported":
             return Verdict(state, "", passages, wrong, held)
         if state == "partly" and foreign:
@@ -83,17 +84,17 @@ class Checker:
         ranked = sorted(GROUPS, key=lambda group: -self.model.wrong.speaks(found.values, group))
         if wrong < self.model.doubtful and not foreign:
             ranked = []
-        why = reason(found, self.sources, self.numbers, among, ranked, held < self.model.nothing and not foreign)
+        why = reason(found, self.sources, self.numbers, among, ranked, nothing and not foreign)
         return Verdict(state, why, passages, wrong, held)
 
-    def _state(self, wrong: float, held: float, foreign: bool, found: Signals) -> Support:
+    def _state(self, wrong: float, foreign: bool, found: Signals, *, nothing: bool, thin: bool) -> Support:
         """A claim in another language than its sources can be held against them only by its facts."""
         model = self.model
         if foreign:
             return "unsupported" if any(fact.kind != "name" for fact in found.missing) else "partly"
-        if wrong >= model.unsupported or held < model.nothing:
+        if wrong >= model.unsupported or nothing:
             return "unsupported"
-        return "partly" if wrong >= model.doubtful or held < model.thin else "supported"
+        return "partly" if wrong >= model.doubtful or thin else "supported"
 
     def _verbatim(self, claim: str, among: Sequence[int]) -> int | None:
         words = read(claim).spaced
@@ -106,24 +107,28 @@ class Checker:
                 return index
         return None
 
-    def _held(self, claim: str, found: Signals) -> float:
-        """How likely the claim is in the passages; the meaning is asked for only where the words leave it open."""
+    def _held(self, claim: str, found: Signals) -> tuple[float, bool, bool]:
+        """How likely the claim is in the passages, whether next to nothing is, and whether little is. The meaning is
+        asked for only where the words leave it open."""
+        model = self.model
         if found.values["held_all"] >= SETTLED:
-            return 1.0
-        if self._embed is None:
-            return self.model.held_by_words(found.values)
-        if not found.best:
-            return self.model.held({**found.values, "closeness": 0.0})
+            return 1.0, False, False
         closeness = self._closeness(claim, found.best)
         if closeness is None:
-            return self.model.held_by_words(found.values)
-        return self.model.held({**found.values, "closeness": closeness})
+            held = model.held_by_words(found.values)
+            return held, held < model.nothing_by_words, held < model.thin_by_words
+        held = model.held({**found.values, "closeness": closeness})
+        return held, held < model.nothing, held < model.thin
 
     def _closeness(self, claim: str, places: Sequence[Place]) -> float | None:
         """The cosine of the claim and the nearest of these sentences; None where an answer has had its share."""
+        if self._embed is None:
+            return None
+        if not places:
+            return 0.0
         texts = [claim, *(self.sources.text_of(place) for place in places)]
         wanted = [text for text in dict.fromkeys(texts) if text not in self._vectors]
-        if self._embed is None or len(wanted) > self._room:
+        if len(wanted) > self._room:
             return None
         self._room -= len(wanted)
         if wanted:

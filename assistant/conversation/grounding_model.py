@@ -44,6 +44,8 @@ class Model:
     doubtful: float
     nothing: float
     thin: float
+    nothing_by_words: float
+    thin_by_words: float
 
 
 def group_of(signal: str) -> str:

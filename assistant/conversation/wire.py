@@ -73,11 +73,22 @@ def _retrieved(event: Retrieved) -> dict[str, Any]:
     }
 
 
+def _checked(event: Checked) -> dict[str, Any]:
+    return {
+        "evidence": event.evidence,
+        "cited": list(event.cited),
+        "invented": list(event.invented),
+        "marks": [asdict(mark) | {"passages": list(mark.passages)} for mark in event.marks],
+        "lost": list(event.lost),
+        "added": list(event.added),
+    }
+
+
 _ENCODERS: dict[type, tuple[str, Callable[[Any], dict[str, Any]]]] = {
     Routed: ("routed", _routed),
     Retrieved: ("retrieved", _retrieved),
     TextDelta: ("text_delta", lambda event: {"text": event.text}),
-    Checked: ("checked", lambda event: asdict(event) | {"cited": list(event.cited), "invented": list(event.invented)}),
+    Checked: ("checked", _checked),
     Finished: ("finished", lambda event: asdict(event) | {"faults": [asdict(fault) for fault in event.faults]}),
     Failed: ("failed", asdict),
 }

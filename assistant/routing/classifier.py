@@ -7,9 +7,9 @@ weigh all three. The embedder's vector is that of the search, so a turn is embed
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,10 @@ class Embedded:
 
     vector: Vectors
     embedder: str
+
+
+Embedding: TypeAlias = "Embedded | Awaitable[Embedded]"
+"""A turn's vector, or what will be: the encoder reads the turn meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,7 @@ class Classifier(Protocol):
     async def embed(self, turn: str) -> Embedded:
         """The turn's own vector. Raises EmbedderError."""
 
-    async def scores(self, turn: str, history: Sequence[Message], embedded: Embedded | None = None) -> Scores:
+    async def scores(self, turn: str, history: Sequence[Message], embedded: Embedding | None = None) -> Scores:
         """Reads the turn with its conversation; ``embedded`` is what ``embed`` gave. Raises EmbedderError."""
 
 
@@ -83,12 +87,12 @@ class LearnedClassifier:
     async def embed(self, turn: str) -> Embedded:
         return Embedded((await self._embedder.embed([turn]))[0], self._embedder.name)
 
-    async def scores(self, turn: str, history: Sequence[Message], embedded: Embedded | None = None) -> Scores:
+    async def scores(self, turn: str, history: Sequence[Message], embedded: Embedding | None = None) -> Scores:
         encoding = asyncio.to_thread(self._encoder.encode, turn, history)
-        if embedded is None:
-            embedded, encoded = await asyncio.gather(self.embed(turn), encoding)
+        if isinstance(embedded, Embedded):
+            own, encoded = embedded, await encoding
         else:
-            encoded = await encoding
-        row = inputs(encoded, embedded.vector, features.cues(turn, history)).astype(np.float64)
+            own, encoded = await asyncio.gather(embedded or self.embed(turn), encoding)
+        row = inputs(encoded, own.vector, features.cues(turn, history)).astype(np.float64)
         found = {name: float(head.probabilities(row)) for name, head in self._heads.heads.items()}
         return Scores(found[INFORMATION], found[VOICE], features.shown(turn, history), found.get(ASK, 0.0))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from assistant.conversation.turn import Message
 from assistant.knowledge.embedder import Embedder
-from assistant.routing.classifier import Embedded, LearnedClassifier, Scores
+from assistant.routing.classifier import Embedded, Embedding, LearnedClassifier, Scores
 from assistant.routing.versions import Versions
 
 
@@ -27,7 +27,7 @@ class CurrentClassifier:
     async def embed(self, turn: str) -> Embedded:
         return await self._now.embed(turn)
 
-    async def scores(self, turn: str, history: Sequence[Message], embedded: Embedded | None = None) -> Scores:
+    async def scores(self, turn: str, history: Sequence[Message], embedded: Embedding | None = None) -> Scores:
         changed = self._versions.current_if_changed()
         if changed is not None:
             self._now = LearnedClassifier(self._embedder, changed.encoder, changed.heads)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from assistant.conversation.routes import ROUTES
 from assistant.conversation.turn import RouteName, Turn
-from assistant.routing.classifier import Classifier, Embedded, Scores
+from assistant.routing.classifier import Classifier, Embedded, Embedding, Scores
 
 if TYPE_CHECKING:
     from assistant.knowledge.retrieve import Found
@@ -114,7 +114,7 @@ class Router:
         """The turn's own vector, which the search reads too. Raises EmbedderError."""
         return await self._classifier.embed(turn.text)
 
-    async def scores(self, turn: Turn, embedded: Embedded | None = None) -> Scores:
+    async def scores(self, turn: Turn, embedded: Embedding | None = None) -> Scores:
         """What the classifier says. Raises EmbedderError."""
         return await self._classifier.scores(turn.text, turn.history, embedded)
 

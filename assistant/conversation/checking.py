@@ -1,0 +1,38 @@
+"""The check of a finished answer as the settings want it: our own, a model's too, or none."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from assistant.conversation import grounding
+from assistant.conversation.citations import cited
+from assistant.conversation.events import Checked
+from assistant.conversation.model_check import ModelCheck
+from assistant.knowledge.documents import Passage
+from assistant.knowledge.evidence import EvidenceState
+from connectors import Embed
+
+
+@dataclass(frozen=True, slots=True)
+class Checker:
+    """``embed`` is the shipped embedder, which the check's weights belong to; without it nothing is marked. ``second``
+    asks a model as well."""
+
+    embed: Embed | None = None
+    second: ModelCheck | None = None
+
+    async def prepare(self, passages: Sequence[Passage]) -> None:
+        """Read the passages, while the model writes: a check takes a third of the time then."""
+        if self.embed is not None and passages:
+            await asyncio.to_thread(grounding.prepare, passages)
+
+    async def check(self, answer: str, passages: Sequence[Passage], state: EvidenceState | None) -> Checked:
+        """What the passages say of the answer."""
+        if self.embed is None:
+            return Checked(state, tuple(cited(answer)), ())
+        found = await asyncio.to_thread(grounding.check, answer, passages, state, self.embed)
+        if self.second is None:
+            return found
+        return replace(found, marks=await self.second.marked(answer, found.marks, passages))
