@@ -45,6 +45,8 @@ def select(ranked: Ranked, weights: Floats, most: int = MOST_QUOTES) -> list[Quo
         if len(chosen) >= most or scores[index] < scores.max() - MARGIN:
             break
         needed = [each for each in _with_support(ranked.quotes, index) if each not in chosen]
+        if needed and not chosen:
+            needed += _completing(ranked.quotes, index)
         if needed and len(chosen) + len(needed) <= most and _fits(ranked, chosen, needed):
             chosen += needed
     chosen = chosen or [int(scores.argmax())]
@@ -101,6 +103,13 @@ def _with_support(quotes: Sequence[Quote], index: int) -> list[int]:
             return []
         needed.insert(0, before)
     return needed
+
+
+def _completing(quotes: Sequence[Quote], index: int) -> list[int]:
+    """What leans on a quote and goes on from it, as in "Five days. They must be used by June"."""
+    after = index + 1
+    goes_on = after < len(quotes) and quotes[after].leans and _follows(quotes[index], quotes[after])
+    return [after] if goes_on else []
 
 
 def _follows(one: Quote, other: Quote) -> bool:
