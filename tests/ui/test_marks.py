@@ -1,4 +1,4 @@
-"""Marks against claims: what is underlined is just the claim, whatever Markdown it stands in, and nothing else moves."""
+"""Marks against claims: just the claim is underlined, whatever Markdown it stands in, and nothing else moves."""
 
 import re
 from html import unescape
@@ -87,9 +87,13 @@ def test_the_page_says_what_the_check_found() -> None:
         text=text,
         routed=None,
         checked={
-            "cited": [1], "invented": [], "marks": [mark(text, "Six days [1].")], "lost": ["5 days"], "added": ["six days"],
+            "cited": [1],
+            "invented": [],
+            "marks": [mark(text, "Six days [1].")],
+            "lost": ["5 days"],
+            "added": ["six days"],
         },
-    )  # fmt: skip
+    )
     html = shown.markdown()
     assert "Underlined: not, or only partly, in the sources." in html
     assert "Not in the sources: six days." in html and "Left out of what the sources say: 5 days." in html
