@@ -47,18 +47,13 @@ from assistant.records.repository import Repository
 from assistant.routing.shadow import Shadow
 from assistant.routing.versions import Versions
 from assistant.settings import Settings
-from assistant.settings_file import SettingsFile
+from assistant.settings_file import TAKEN, SettingsFile, tell_what_changed
 from assistant.telemetry import Metrics
 from assistant.voice.examples import VoiceExamplesError
 from connectors import ConnectorError
 
 VERSION = version("switchyard")
 SETTINGS_FILE = "assistant.yaml"
-TAKEN = (
-    "organisation", "models", "roles", "voice", "surfaces", "router", "retrieval", "both", "grounding", "links",
-    "limits", "collections", "embedder", "chunking",
-)  # fmt: skip
-"""Settings that are taken over while it runs."""
 log = logging.getLogger(__name__)
 
 
@@ -172,7 +167,7 @@ class Assistant:
         if self._service is not None:
             self._service.use(self._front())
         await self._name_collections()
-        _tell_what_changed(before, given)
+        tell_what_changed(before, given)
 
     async def ingest(
         self, given: Sequence[Path | str], collection: str, tell: Tell = lambda _: None, *, force: bool = False
@@ -275,14 +270,6 @@ class Assistant:
             Limits(settings.limits.turn_characters, settings.limits.conversation_turns),
             voiced_by({name: each.voice for name, each in policies.items()}, settings.router.voice_threshold),
         )
-
-
-def _tell_what_changed(before: Settings, given: Settings) -> None:
-    changed = [name for name in type(given).model_fields if getattr(given, name) != getattr(before, name)]
-    if taken := [name for name in changed if name in TAKEN]:
-        log.info("taken over from the settings file: %s", ", ".join(taken))
-    if waiting := [name for name in changed if name not in TAKEN]:
-        log.warning("changed in the settings file, but only a restart takes it over: %s", ", ".join(waiting))
 
 
 def build_assistant(

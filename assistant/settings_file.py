@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,6 +18,13 @@ SETTLED = 0.1
 LONGEST = 2.0
 """Seconds after which it is read as it is."""
 
+TAKEN = (
+    "organisation", "models", "roles", "voice", "surfaces", "router", "retrieval", "both", "grounding", "links",
+    "limits", "collections", "embedder", "chunking",
+)  # fmt: skip
+"""Settings that are taken over while it runs."""
+
+log = logging.getLogger(__name__)
 Signature = tuple[tuple[int, int, int] | None, ...]
 
 
@@ -59,6 +67,15 @@ class SettingsFile:
 
     def _signature(self) -> Signature:
         return tuple(map(_stat, self.watched))
+
+
+def tell_what_changed(before: Settings, given: Settings) -> None:
+    """Log what of the given settings is taken over, and what waits for a restart."""
+    changed = [name for name in type(given).model_fields if getattr(given, name) != getattr(before, name)]
+    if taken := [name for name in changed if name in TAKEN]:
+        log.info("taken over from the settings file: %s", ", ".join(taken))
+    if waiting := [name for name in changed if name not in TAKEN]:
+        log.warning("changed in the settings file, but only a restart takes it over: %s", ", ".join(waiting))
 
 
 def _stat(path: Path) -> tuple[int, int, int] | None:

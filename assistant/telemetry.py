@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from assistant.conversation.events import Event, Failed, Finished, Retrieved, Routed, TextDelta
+from assistant.conversation.events import Checked, Event, Failed, Finished, Retrieved, Routed, TextDelta
 from assistant.conversation.turn import Turn
 
 SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120)
@@ -31,6 +31,7 @@ class Metrics:
         self.turns = Counter("turns", "Turns by how they ended", ["surface", "route", "outcome"], **made)
         self.running = Gauge("turns_running", "Turns that are being answered", **made)
         self.evidence = Counter("evidence", "Looked-up turns by evidence state", ["surface", "state"], **made)
+        self.claims = Counter("claims", "Claims of answers by what their sources say", ["surface", "state"], **made)
         self.failures = Counter("failures", "Turns without a full answer", ["code"], **made)
         self.answers = Counter("answers", "Answers by model of the settings", ["model"], **made)
         self.fallbacks = Counter("fallbacks", "Models that failed where another answered", ["model", "code"], **made)
@@ -72,6 +73,9 @@ class Watched:
             self._route = event.decision.route
         elif isinstance(event, Retrieved):
             self._metrics.evidence.labels(self._turn.surface, event.evidence.state).inc()
+        elif isinstance(event, Checked):
+            for mark in event.marks:
+                self._metrics.claims.labels(self._turn.surface, mark.state).inc()
         elif isinstance(event, Finished | Failed):
             self._ended = event
 

@@ -176,7 +176,7 @@ async def test_a_secret_in_a_file_of_its_own_is_followed(tmp_path: Path) -> None
 
 async def test_what_only_a_restart_takes_over_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with running(tmp_path) as assistant:
-        with caplog.at_level(logging.INFO, "assistant.app"):
+        with caplog.at_level(logging.INFO, "assistant.settings_file"):
             change(tmp_path, server={"port": 9999}, limits={"turn_characters": 5}, retrieval={"passages": 2})
             await assistant.follow()
         said = [record.getMessage() for record in caplog.records]

@@ -26,7 +26,8 @@ def figures(assistant: Assistant) -> dict[str, float]:
 
 
 async def test_turns_are_counted_by_how_they_ended(demo: Assistant) -> None:
-    answer_with(demo, ScriptedModel([Step(["Five days [1]."]), Step(["par"], errors.Unavailable("down"))]))
+    broken = Step(["par"], errors.Unavailable("down"))
+    answer_with(demo, ScriptedModel([Step(["You can carry over up to 5 days [1]."]), broken]))
     await ask(demo, LEAVE, "retrieve")
     await ask(demo, "hello", "voice")
     await ask(demo, "hello", "voice", stop=True)
@@ -36,6 +37,7 @@ async def test_turns_are_counted_by_how_they_ended(demo: Assistant) -> None:
     assert found['turns_total{outcome="stopped",route="voice",surface="portal"}'] == 1
     assert found['failures_total{code="model_unavailable"}'] == 1
     assert found['evidence_total{state="supported",surface="portal"}'] == 1
+    assert found['claims_total{state="supported",surface="portal"}'] == 1
     assert found['tokens_total{direction="output",model="scripted"}'] == 1
     assert found['first_token_seconds_count{model="scripted"}'] == 1
     assert found["turns_running"] == 0

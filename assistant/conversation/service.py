@@ -10,14 +10,13 @@ import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any
 
 from assistant.conversation.correct import VERDICTS, Meant, Voiced, meant, voiced_by
 from assistant.conversation.engine import Engine
-from assistant.conversation.events import Checked, Event, Failed, Finished, Retrieved, Routed, TextDelta
+from assistant.conversation.events import Event, Failed, Finished
+from assistant.conversation.record import Record
 from assistant.conversation.routes import ROUTES
 from assistant.conversation.turn import Message, RouteName, Turn
-from assistant.conversation.wire import encode
 from assistant.records.corrections import Correction, Corrections
 from assistant.records.models import now
 from assistant.records.repository import RecordsError, Repository, StoredTurn
@@ -27,10 +26,6 @@ log = logging.getLogger(__name__)
 DEFAULT_SURFACE = "portal"
 API_PERSON = "api"
 """Whoever comes by the API or by a command: one person, as long as nobody signs in."""
-COLUMNS: Mapping[type, str] = {
-    Routed: "routed", Retrieved: "retrieved", Checked: "checked", Finished: "ended", Failed: "ended"
-}  # fmt: skip
-
 _IDS = ("type", "turn", "conversation")
 
 Readable = Callable[[Collection[str]], Awaitable[Collection[str]]]
@@ -53,23 +48,6 @@ class Limits:
 
     turn_characters: int = 20_000
     conversation_turns: int = 200
-
-
-@dataclass(slots=True)
-class _Record:
-    """What of a running turn goes into the records when it ends, however it ends."""
-
-    text: list[str] = field(default_factory=list)
-    columns: dict[str, Any] = field(default_factory=dict)
-    status: str = "stopped"
-
-    def take(self, event: Event) -> None:
-        if isinstance(event, TextDelta):
-            self.text.append(event.text)
-            return
-        self.columns[COLUMNS[type(event)]] = encode(event)
-        if isinstance(event, Finished | Failed):
-            self.status = "finished" if isinstance(event, Finished) else "failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +207,7 @@ class ChatService:
 
     async def run(self, turn: Turn) -> AsyncGenerator[Event]:
         """The turn's events, recorded. A stream that is closed early is recorded as stopped, with its text."""
-        record = _Record()
+        record = Record()
         watched = self._metrics.turn(turn)
         done = asyncio.Event()
         self._running.setdefault(turn.conversation, set()).add(done)
@@ -257,7 +235,7 @@ class ChatService:
         if not running:
             self._running.pop(conversation, None)
 
-    async def _save(self, turn: Turn, record: _Record) -> None:
+    async def _save(self, turn: Turn, record: Record) -> None:
         """What cannot be recorded is logged: the reader has the answer all the same."""
         try:
             await self._records.end_turn(

@@ -10,9 +10,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from assistant.__main__ import app
-from assistant.app import TAKEN
 from assistant.cli.config_set import REBUILD, RESTART
 from assistant.settings import Settings
+from assistant.settings_file import TAKEN
 
 SECRET = "planted-s3cret-0123456789"
 SMALL = """\
