@@ -61,7 +61,7 @@ def test_a_reader_who_leaves_stops_the_turn_and_its_text_is_kept(server: Serving
         row = records.execute(
             "select status, answer from turns where conversation_id = ? order by position", (conversation,)
         ).fetchone()
-    assert row[0] == "stopped" and row[1].startswith("Well, ") and "the end" not in row[1]
+    assert row[0] == "stopped" and row[1].startswith("Well,") and "the end" not in row[1]
 
 
 @pytest.mark.parametrize(
