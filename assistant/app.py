@@ -44,6 +44,7 @@ from assistant.parts import (
 )
 from assistant.records.manifest import Manifest
 from assistant.records.repository import Repository
+from assistant.routing.heads import HeadsError
 from assistant.routing.shadow import Shadow
 from assistant.routing.versions import Versions
 from assistant.settings import Settings
@@ -78,6 +79,7 @@ class Assistant:
     problem: str | None = None
     metrics: Metrics = field(default_factory=Metrics)
     _taking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _refreshing: set[asyncio.Task[None]] = field(default_factory=set)
     _opened: AsyncExitStack = field(default_factory=AsyncExitStack)
     _service: ChatService | None = None
     _versions: Versions = field(init=False)
@@ -112,7 +114,7 @@ class Assistant:
             await self.records.open()
             opened.push_async_callback(self.records.close)
             await legacy.take_over(self.settings.data, self.collections.manifest)
-            await self._name_collections()
+            await self._name_collections(self.settings)
             self._service = self._build_service()
             self._opened = opened.pop_all()
         return self
@@ -140,17 +142,28 @@ class Assistant:
         from the next rebuild on. Raises Mistake for a file that is wrong."""
         if self.file is None:
             return
+        # A task of its own: whoever stops the turn that noticed the change must not stop the change half-way.
+        task = asyncio.ensure_future(self._refresh(self.file))
+        self._refreshing.add(task)
+        task.add_done_callback(self._refreshing.discard)
+        await asyncio.shield(task)
+
+    async def _refresh(self, file: SettingsFile) -> None:
         async with self._taking:
-            if not self.file.changed():
+            if not file.changed():
                 if self.problem:
                     raise Mistake(self.problem)
                 return
             try:
-                await self._take(await self.file.read())
-            except (ConfigError, ConnectorError, VoiceExamplesError) as error:
-                self.problem = f"the settings cannot be taken over, so the earlier ones still count: {error}"
-                log.error("%s", self.problem)
+                await self._take(await file.read())
+            except (ConfigError, ConnectorError, VoiceExamplesError, HeadsError) as error:
+                told, self.problem = self.problem, _not_taken(error)
+                if self.problem != told:
+                    log.error("%s", self.problem)
                 raise Mistake(self.problem) from error
+            except Exception:
+                file.forget()
+                raise
             self.problem = None
 
     async def _take(self, given: Settings) -> None:
@@ -160,13 +173,15 @@ class Assistant:
         if (new.voice, new.collections) != (before.voice, before.collections):
             voice = self.voice.renewed(await asyncio.to_thread(voice_examples, new))
         chains = self.backends.chains(new, voice.resources)
+        front = self._front(new, voice)
+        making = retriever_maker(new, CurrentModel(self.backends))
+        await self._name_collections(new)
         self.settings, self.voice = new, voice
         self.backends.use(chains, voice.resources)
         if (new.retrieval, new.roles) != (before.retrieval, before.roles):
-            self.base.use(retriever_maker(new, CurrentModel(self.backends)))
+            self.base.use(making)
         if self._service is not None:
-            self._service.use(self._front())
-        await self._name_collections()
+            self._service.use(front)
         tell_what_changed(before, given)
 
     async def ingest(
@@ -238,8 +253,8 @@ class Assistant:
         """The collections that somebody of these groups may search on a surface."""
         return await self._readers.of(self.settings, surface, groups)
 
-    async def _name_collections(self) -> None:
-        named = self.settings.collections.items()
+    async def _name_collections(self, settings: Settings) -> None:
+        named = settings.collections.items()
         await self.collections.name(await asyncio.to_thread(lambda: {name: each.specs() for name, each in named}))
 
     def build(self) -> Build:
@@ -248,11 +263,11 @@ class Assistant:
         return Build(self.make_embedder(self.settings), self.settings.chunking.max_tokens, elsewhere)
 
     def _build_service(self) -> ChatService:
-        return ChatService(self._front(), self.records, before=self.follow, metrics=self.metrics)
+        front = self._front(self.settings, self.voice)
+        return ChatService(front, self.records, before=self.follow, metrics=self.metrics)
 
-    def _front(self) -> Front:
-        """What a turn needs, by the settings as they are now."""
-        settings = self.settings
+    def _front(self, settings: Settings, voice: Voice) -> Front:
+        """What a turn needs, by these settings."""
         main = CurrentModel(self.backends)
         router = make_router(settings, self.router_embedder, main, versions=self._versions)
         policies = {name: policy_of(settings, surface) for name, surface in settings.surfaces.items()}
@@ -262,14 +277,18 @@ class Assistant:
                 self.base,
                 self.backends,
                 policies,
-                self.voice.examples,
-                make_checker(settings, self.voice.embedder, main),
+                voice.examples,
+                make_checker(settings, voice.embedder, main),
                 self._shadow,
             ),
             {name: partial(self.readable, name) for name in settings.surfaces},
             Limits(settings.limits.turn_characters, settings.limits.conversation_turns),
             voiced_by({name: each.voice for name, each in policies.items()}, settings.router.voice_threshold),
         )
+
+
+def _not_taken(error: Exception) -> str:
+    return f"the settings cannot be taken over, so the earlier ones still count: {error}"
 
 
 def build_assistant(

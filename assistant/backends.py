@@ -89,8 +89,8 @@ class Chains:
         return [each.model for each in self.made.values()]
 
     def of(self, surface: str, role: Role) -> ChatModel:
-        """The model that plays the role there."""
-        return self.roles[surface, role]
+        """The model that plays the role there; the portal's where a change of the settings has taken the surface."""
+        return self.roles.get((surface, role)) or self.roles[PORTAL, role]
 
 
 @dataclass(slots=True)

@@ -18,6 +18,8 @@ SETTLED = 0.1
 LONGEST = 2.0
 """Seconds after which it is read as it is."""
 
+AGAIN = 5.0
+"""Seconds after which a wrong file is read once more."""
 TAKEN = (
     "organisation", "models", "roles", "voice", "surfaces", "router", "retrieval", "both", "grounding", "links",
     "limits", "collections", "embedder", "chunking",
@@ -36,25 +38,38 @@ class SettingsFile:
     load: Callable[[], Loaded]
     watched: tuple[Path, ...]
     _seen: Signature = field(init=False)
+    _there: bool = field(init=False)
+    _wrong_at: float | None = None
 
     def __post_init__(self) -> None:
         self._seen = self._signature()
+        self._there = self._seen[0] is not None
 
     def changed(self) -> bool:
-        """Whether a file is another than the one that was read last."""
+        """Whether a file is another than the one that was read last. What was wrong is looked at again now and then:
+        it may lack a file that is not known to be watched, such as one with a key."""
+        if self._wrong_at is not None and time.monotonic() - self._wrong_at >= AGAIN:
+            return True
         return self._signature() != self._seen
+
+    def forget(self) -> None:
+        """Read it again with the next turn, because what was read did not come to count."""
+        self._seen = (None,)
 
     async def read(self) -> Settings:
         """What the settings say now. A file that is being written is left the time to become whole. Raises ConfigError;
         the file then counts as read, until it changes again."""
-        before, self._seen = self._seen, await self._settled()
-        if before[0] is not None and self._seen[0] is None:
+        self._seen = await self._settled()
+        self._wrong_at = time.monotonic()
+        if self._there and self._seen[0] is None:
             where = Where(str(self.watched[0]))
             raise ConfigError([Problem("", where, "this file is gone.", "Put it back; the settings are as before.")])
         loaded = await asyncio.to_thread(self.load)
+        self._there, self._wrong_at = self._seen[0] is not None, None
         if loaded.watched != self.watched:
+            known = dict(zip(self.watched, self._seen, strict=True))
             self.watched = loaded.watched
-            self._seen = self._signature()
+            self._seen = tuple(known[path] if path in known else _stat(path) for path in self.watched)
         return loaded.settings
 
     async def _settled(self) -> Signature:

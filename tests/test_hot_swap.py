@@ -230,3 +230,56 @@ def test_a_server_takes_over_models_and_tells_of_a_wrong_file(tmp_path: Path) ->
         change(tmp_path, roles={"main": "a"}, server=port)
         assert '"backend": "a"' in chat()
         assert httpx.get(f"{server.url}/healthz").json()["settings"] == "ok"
+
+
+async def test_a_turn_that_is_stopped_does_not_stop_the_settings(tmp_path: Path) -> None:
+    async with running(tmp_path) as assistant:
+        change(tmp_path, roles={"main": "b"})
+        turn = asyncio.create_task(ask(assistant))
+        await asyncio.sleep(0.02)
+        turn.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await turn
+        assert answered(await ask(assistant)) == "b"
+
+
+async def test_a_file_that_is_gone_is_not_taken_for_the_defaults_when_a_key_changes(tmp_path: Path) -> None:
+    (tmp_path / "key.txt").write_text("one")
+    models = SETTINGS["models"] | {"keyed": {"connector": "scripted", "options": {"answers": ["${file:key.txt}"]}}}
+    async with running(tmp_path, models=models) as assistant:
+        (tmp_path / "assistant.yaml").unlink()
+        assert answered(await ask(assistant)) == "a"
+        (tmp_path / "key.txt").write_text("another")
+        assert answered(await ask(assistant)) == "a"
+        assert "gone" in (assistant.problem or "") and "keyed" in assistant.settings.models
+
+
+async def test_a_key_file_that_comes_later_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("assistant.settings_file.AGAIN", 0.2)
+    async with running(tmp_path) as assistant:
+        models = SETTINGS["models"] | {"b": {"connector": "scripted", "options": {"answers": ["${file:later.txt}"]}}}
+        change(tmp_path, models=models, roles={"main": "b"})
+        assert answered(await ask(assistant)) == "a" and "later.txt" in (assistant.problem or "")
+        (tmp_path / "later.txt").write_text("here")
+        await asyncio.sleep(0.25)
+        assert answered(await ask(assistant)) == "b" and assistant.problem is None
+
+
+async def test_a_change_that_fails_half_way_counts_not_at_all_and_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(tmp_path) as assistant:
+        name, failing = assistant.collections.name, [True]
+
+        async def locked(*given: Any) -> None:
+            if failing:
+                raise OSError("the database is locked")
+            await name(*given)
+
+        monkeypatch.setattr(assistant.collections, "name", locked, raising=False)
+        change(tmp_path, roles={"main": "b"}, surfaces={})
+        with pytest.raises(OSError, match="locked"):
+            await ask(assistant)
+        assert assistant.backends.current.of("portal", "main").name == "a" and "shop" in assistant.settings.surfaces
+        failing.clear()
+        assert answered(await ask(assistant)) == "b" and "shop" not in assistant.settings.surfaces

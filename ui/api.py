@@ -112,18 +112,21 @@ def _mount_page(app: FastAPI, assistant: Assistant) -> FastAPI:
     from ui import chat_page
     from ui.chat_handlers import Look
 
-    surface = assistant.settings.surfaces["portal"]
-    look = Look(
-        title=surface.title,
-        greeting=surface.greeting,
-        placeholder=surface.placeholder,
-        disclaimer=surface.disclaimer,
-        suggestions=tuple(surface.suggestions),
-        collections={name: each.title or name for name, each in assistant.settings.collections.items()},
-        contact=surface.contact,
-        language=surface.language,
-        hosts=tuple(assistant.settings.links.allowed_hosts),
-    )
+    def look() -> Look:
+        settings = assistant.settings
+        surface = settings.surfaces["portal"]
+        return Look(
+            title=surface.title,
+            greeting=surface.greeting,
+            placeholder=surface.placeholder,
+            disclaimer=surface.disclaimer,
+            suggestions=tuple(surface.suggestions),
+            collections={name: each.title or name for name, each in settings.collections.items()},
+            contact=surface.contact,
+            language=surface.language,
+            hosts=tuple(settings.links.allowed_hosts),
+        )
+
     return chat_page.mount(app, assistant.service, assistant.records, "portal", look, lambda: bool(assistant.problem))
 
 

@@ -53,7 +53,12 @@ class ChatPage:
     """Handlers of one surface's page."""
 
     def __init__(
-        self, service: ChatService, records: Repository, surface: str, look: Look, trouble: Callable[[], bool]
+        self,
+        service: ChatService,
+        records: Repository,
+        surface: str,
+        look: Callable[[], Look],
+        trouble: Callable[[], bool],
     ) -> None:
         self._trouble = trouble
         self._service = service
@@ -174,7 +179,7 @@ class ChatPage:
         yield _assistant(answer)
 
     def _shown(self, **known: Any) -> Shown:
-        look = self._look
+        look = self._look()
         return Shown(
             collections=look.collections, contact=look.contact, language=look.language, hosts=look.hosts, **known
         )

@@ -26,11 +26,17 @@ TROUBLE = (
 
 
 def build(
-    service: ChatService, records: Repository, surface: str, look: Look, trouble: Callable[[], bool] = lambda: False
+    service: ChatService,
+    records: Repository,
+    surface: str,
+    now: Callable[[], Look],
+    trouble: Callable[[], bool] = lambda: False,
 ) -> gr.Blocks:
-    """The page of a surface, to be mounted by ``mount``, which gives it its looks. ``trouble`` says whether the
-    settings file is wrong."""
-    page = ChatPage(service, records, surface, look, trouble)
+    """The page of a surface, to be mounted by ``mount``, which gives it its looks. ``now`` is how it looks:
+    what surrounds the conversation as the program starts, what is said of an answer at any time. ``trouble`` says
+    whether the settings file is wrong."""
+    look = now()
+    page = ChatPage(service, records, surface, now, trouble)
     demo: gr.Blocks
     with gr.Blocks(title=look.title, fill_height=True, analytics_enabled=False) as demo:
         browser = gr.BrowserState(storage_key=f"switchyard-{surface}", secret="switchyard")
@@ -85,13 +91,13 @@ def mount(
     service: ChatService,
     records: Repository,
     surface: str,
-    look: Look,
+    now: Callable[[], Look],
     trouble: Callable[[], bool] = lambda: False,
 ) -> FastAPI:
     """``app`` with the page of a surface at its root; routes that it has already go first."""
     mounted: FastAPI = gr.mount_gradio_app(
         app,
-        build(service, records, surface, look, trouble),
+        build(service, records, surface, now, trouble),
         path="/",
         footer_links=[],
         run_history=False,

@@ -47,19 +47,25 @@ def underlined(tokens: Sequence[Token], env: MutableMapping[str, Any]) -> Iterat
     for token in tokens:
         linked += {"link_open": 1, "link_close": -1}.get(token.type, 0)
         if token.type != "text":
+            passed(token.content, env)
             yield token
             continue
         for piece in _pieces(token.content):
-            if piece == START:
-                env["open"] = env["marks"].pop(0) if env["marks"] else None
-                env["first"] = True
-            elif piece == END:
-                env["open"] = None
+            if piece in (START, END):
+                passed(piece, env)
             elif env.get("open") and any(map(str.isalnum, piece)) and not linked:
                 yield from _wrapped(piece, *_around(env["open"], first=env["first"]))
                 env["first"] = False
             else:
                 yield Token("text", "", 0, content=piece)
+
+
+def passed(text: str, env: MutableMapping[str, Any]) -> None:
+    """Follow the places in a text that is not underlined itself, such as code."""
+    for letter in text:
+        if letter in (START, END):
+            env["open"] = env["marks"].pop(0) if letter == START and env["marks"] else None
+            env["first"] = True
 
 
 def _pieces(text: str) -> Iterator[str]:

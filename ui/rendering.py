@@ -13,7 +13,7 @@ from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 
 from ui.links import nowhere
-from ui.marks import planted, underlined, unplanted
+from ui.marks import passed, planted, underlined, unplanted
 
 Wire = Mapping[str, Any]
 RENDERED = 32_000
@@ -128,6 +128,8 @@ def _harmless(state: StateCore) -> None:
     """A core rule of markdown-it, before escaped characters are joined to the text around them, so that an escaped
     citation is none."""
     for token in state.tokens:
+        if token.type in ("fence", "code_block") and "marks" in state.env:
+            passed(token.content, state.env)
         if token.type == "fence":
             language = _LANGUAGE.match(token.info.strip())
             token.info = language[0] if language else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
@@ -51,20 +52,26 @@ class Answer:
         self.finish = delta.finish or self.finish
 
     def paid(self, other: Answer) -> None:
-        """Count what another answer took towards this one."""
+        """Count what another answer took towards this one. Costs in two currencies have no sum."""
         if other.usage is not None:
             self.usage = _sum(self.usage, other.usage)
         if other.cost is not None:
             mine = self.cost or replace(other.cost, amount=0.0)
-            self.cost = replace(mine, amount=mine.amount + other.cost.amount)
+            same = mine.currency == other.cost.currency
+            self.cost = replace(mine, amount=mine.amount + other.cost.amount) if same else None
         self.faults = (*other.faults, *self.faults)
 
     def becomes(self, other: Answer, why: str) -> None:
         """Let another, plain answer stand in its place."""
         self.text[:] = [other.whole]
         self.model, self.backend, self.finish = other.model, other.backend, other.finish
-        self.invented, self.changes = other.invented, None
-        self.note = PLAIN.format(why)
+        self.prompt_version, self.invented, self.changes = other.prompt_version, other.invented, None
+        self.note = " ".join(filter(None, (other.note, PLAIN.format(why) if why else None))) or None
+
+    def gave_up(self, model: ChatModel, error: ConnectorError) -> None:
+        """Note that a model failed, whose answer nobody sees."""
+        self.text.clear()
+        self.faults = (*self.faults, Fault(model.name, error.code, str(error)))
 
 
 def _sum(one: Usage | None, other: Usage) -> Usage:
@@ -80,16 +87,17 @@ def _sum(one: Usage | None, other: Usage) -> Usage:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A request, the model for it, and the numbers that its answer may cite."""
+    """A request, the model for it, the version of its prompt, and the numbers that its answer may cite."""
 
     model: ChatModel
     request: ChatRequest
+    version: str = ""
     numbers: frozenset[int] = frozenset()
 
 
 async def streamed(ask: Ask, answer: Answer) -> AsyncGenerator[str]:
     """The pieces of an answer, with its citations made plain; all that is known of it goes into ``answer``."""
-    answer.model = ask.model.name
+    answer.model, answer.prompt_version = ask.model.name, ask.version
     citations = Citations(ask.numbers)
     broken: ConnectorError | None = None
     try:
@@ -120,43 +128,59 @@ async def two_pass(
         pass
     if first.finish == "filter" or not first.whole.strip():
         answer.becomes(first, "")
-        answer.note = first.note
         answer.paid(first)
         yield first.whole
         return
     answer.draft = first.whole
+    ask = restyle(first.whole)
+    shown = False
     try:
-        async with aclosing(streamed(restyle(first.whole), answer)) as pieces:
+        async with aclosing(streamed(ask, answer)) as pieces:
             async for piece in pieces:
                 if not hold:
+                    shown = shown or bool(piece.strip())
                     yield piece
-    except ConnectorError:
-        if answer.text and not hold:
+    except ConnectorError as error:
+        if shown:
             raise
-        answer.becomes(first, FAILED)
-        answer.paid(first)
-        yield answer.whole
-        return
+        answer.gave_up(ask.model, error)
     answer.paid(first)
-    lost, added = compare(first.whole, answer.whole).lost, compare(f"{first.whole}\n\n{given}", answer.whole).invented
-    answer.changes = Changes(lost, added)
-    if hold:
-        if not answer.changes.none or answer.finish == "filter" or not answer.whole.strip():
-            answer.becomes(first, CHANGED)
-        yield answer.whole
+    said = bool(answer.whole.strip()) and (shown or answer.finish != "filter")
+    if said:
+        answer.changes = await asyncio.to_thread(_changes, first.whole, given, answer.whole)
+        answer.invented = tuple(dict.fromkeys((*first.invented, *answer.invented)))
+        answer.note = answer.note or first.note
+        answer.finish = "length" if first.finish == "length" else answer.finish
+    if said and not hold:
+        return
+    if not said or answer.changes is None or not answer.changes.none:
+        answer.becomes(first, CHANGED if said else FAILED)
+    yield answer.whole
 
 
 async def held(ask: Ask, plain: Ask, answer: Answer, known: str) -> AsyncGenerator[str]:
     """An answer that is shown only if it holds no fact that ``known`` does not; else a plain one in its place."""
-    async for _ in streamed(ask, answer):
-        pass
-    answer.changes = Changes((), compare(known, answer.whole).invented)
-    if answer.changes.none:
-        yield answer.whole
-        return
+    why = CHANGED
+    try:
+        async for _ in streamed(ask, answer):
+            pass
+        found = await asyncio.to_thread(compare, known, answer.whole)
+        answer.changes = Changes((), found.invented)
+        if answer.changes.none and answer.whole.strip() and answer.finish != "filter":
+            yield answer.whole
+            return
+        answer.text.clear()
+    except ConnectorError as error:
+        answer.gave_up(ask.model, error)
+        why = FAILED
     instead = Answer()
     async for _ in streamed(plain, instead):
         pass
-    answer.becomes(instead, CHANGED)
+    answer.becomes(instead, why)
     answer.paid(instead)
     yield answer.whole
+
+
+def _changes(draft: str, given: str, said: str) -> Changes:
+    """What of the draft was lost, and what was added beyond it and the conversation."""
+    return Changes(compare(draft, said).lost, compare(f"{draft}\n\n{given}", said).invented)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from assistant.conversation import grounding
@@ -13,6 +15,8 @@ from assistant.conversation.model_check import ModelCheck
 from assistant.knowledge.documents import Passage
 from assistant.knowledge.evidence import EvidenceState
 from connectors import Embed
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +30,19 @@ class Checker:
     async def prepare(self, passages: Sequence[Passage]) -> None:
         """Read the passages, while the model writes: a check takes a third of the time then."""
         if self.embed is not None and passages:
-            await asyncio.to_thread(grounding.prepare, passages)
+            with suppress(Exception):  # the check itself will meet it, and tell
+                await asyncio.to_thread(grounding.prepare, passages)
 
     async def check(self, answer: str, passages: Sequence[Passage], state: EvidenceState | None) -> Checked:
-        """What the passages say of the answer."""
+        """What the passages say of the answer. A fault of the check must not take away an answer that was read."""
+        unmarked = Checked(state, tuple(cited(answer)), ())
         if self.embed is None:
-            return Checked(state, tuple(cited(answer)), ())
-        found = await asyncio.to_thread(grounding.check, answer, passages, state, self.embed)
+            return unmarked
+        try:
+            found = await asyncio.to_thread(grounding.check, answer, passages, state, self.embed)
+        except Exception:
+            log.exception("an answer could not be checked")
+            return unmarked
         if self.second is None:
             return found
         return replace(found, marks=await self.second.marked(answer, found.marks, passages))

@@ -62,6 +62,7 @@ _BUT = re.compile(
     r"(?:,|;)?\s(?:but|however|though|aber|doch|jedoch),? (?:i can (?:say|tell you) that |the |die |der |das )?",
     re.IGNORECASE,
 )
+_ADDRESS = re.compile(r"(?<=\]\()[^)\s]+(?=[)\s])|https?://[^\s|]*[\w/]")
 _CONTENT = re.compile(r"[^\W_]{2,}|\d")
 FEWEST_WORDS = 2
 """Words that a sentence needs to state anything."""
@@ -140,10 +141,11 @@ def plain(text: str) -> str:
 
 
 def _blanked(answer: str) -> str:
-    """The answer with its fenced code as spaces, everything at its place."""
+    """The answer with its fenced code as spaces and code within a line and addresses as letters, in which no sentence
+    ends; everything at its place."""
     pieces = split_code(answer)
-    pieces[1::2] = [re.sub(r"[^\n]", " ", code) if "\n" in code else code for code in pieces[1::2]]
-    return "".join(pieces)
+    pieces[1::2] = [re.sub(r"[^\n]", " ", code) if "\n" in code else "x" * len(code) for code in pieces[1::2]]
+    return _ADDRESS.sub(lambda match: "x" * len(match[0]), "".join(pieces))
 
 
 def _blocks(text: str) -> Iterator[_Block]:

@@ -37,10 +37,11 @@ from assistant.routing.classifier import Embedded
 from assistant.routing.router import Decision, Router, VoicePolicy
 from assistant.routing.shadow import Shadow
 from assistant.voice.examples import VoiceExample, VoiceExamples
-from connectors import ChatModel, ConnectorError
+from connectors import ChatModel, ConnectorError, DocumentPart
 
 log = logging.getLogger(__name__)
 SHOWN_EXAMPLES = 4
+PORTAL = "portal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,7 @@ class Engine:
                 self._router.scores(turn, embedding), self._search(turn, embedding)
             )
             embedded = await embedding
-            policy = self._surfaces[turn.surface]
+            policy = self._policy(turn)
             decision = await self._router.route(turn, scores, policy.voice, found)
             clock.mark("routed")
             routed = True
@@ -139,6 +140,8 @@ class Engine:
                         reading = asyncio.ensure_future(self._checker.prepare(passages))
                     yield TextDelta(piece)
             clock.mark("finished")
+            for fault in answer.faults:
+                log.warning("turn %s: %s did not answer: %s", turn.id, fault.model, fault.message)
             if reading is not None:
                 await reading
             yield await self._checked(answer, passages, evidence)
@@ -147,6 +150,10 @@ class Engine:
             if not routed:
                 yield Routed(turn.id, turn.conversation, self._router.undecided(turn))
             yield _failed(turn, error, answer.whole)
+
+    def _policy(self, turn: Turn) -> SurfacePolicy:
+        """Of the turn's surface; of the portal where a change of the settings has just taken it away."""
+        return self._surfaces.get(turn.surface) or self._surfaces[PORTAL]
 
     async def _search(
         self, turn: Turn, embedding: Awaitable[Embedded]
@@ -181,16 +188,16 @@ class Engine:
         answer: Answer,
     ) -> AsyncGenerator[str]:
         """The pieces of the answer, not yet begun."""
-        policy, route = self._surfaces[turn.surface], ROUTES[chosen]
+        policy, route = self._policy(turn), ROUTES[chosen]
         role: Role = "main" if policy.voice == "never" else route.role
         examples = await self._examples.nearest(embedded.vector, SHOWN_EXAMPLES) if role == "voice" else []
         state = evidence.state if evidence else None
-        asking = partial(self._ask, turn, found, models, policy=policy, examples=examples, state=state, answer=answer)
+        asking = partial(self._ask, turn, found, models, policy=policy, examples=examples, state=state)
         if chosen != "both" or role != "voice":
             return streamed(asking(route, role), answer)
         plainly = ROUTES["retrieve"]
         if policy.two_pass:
-            say = partial(self._restyle, turn, models, policy=policy, examples=examples, answer=answer)
+            say = partial(self._restyle, turn, models, policy=policy, examples=examples)
             return two_pass(asking(plainly, "main"), say, answer, _given(turn), hold=policy.plain)
         if policy.plain:
             plain = asking(plainly, "main")
@@ -208,10 +215,9 @@ class Engine:
         policy: SurfacePolicy,
         examples: Sequence[VoiceExample],
         state: EvidenceState | None,
-        answer: Answer,
     ) -> Ask:
         passages = found.passages if route.looks_up else ()
-        request, answer.prompt_version = compose(
+        request, version = compose(
             route,
             turn,
             passages,
@@ -222,7 +228,7 @@ class Engine:
             evidence=state,
             answered=found.evidence.score if route.name == "retrieve" else None,
         )
-        return Ask(models.of(turn.surface, role), request, frozenset(each.number for each in passages))
+        return Ask(models.of(turn.surface, role), request, version, frozenset(each.number for each in passages))
 
     def _restyle(
         self,
@@ -232,12 +238,9 @@ class Engine:
         *,
         policy: SurfacePolicy,
         examples: Sequence[VoiceExample],
-        answer: Answer,
     ) -> Ask:
-        request, answer.prompt_version = restyle(
-            turn, draft, organisation=policy.organisation, today=date.today(), examples=examples
-        )
-        return Ask(models.of(turn.surface, "voice"), request, frozenset(cited(draft)))
+        request, version = restyle(turn, draft, organisation=policy.organisation, today=date.today(), examples=examples)
+        return Ask(models.of(turn.surface, "voice"), request, version, frozenset(cited(draft)))
 
     async def _checked(self, answer: Answer, passages: Sequence[Passage], evidence: Evidence | None) -> Checked:
         checked = await self._checker.check(answer.whole, passages, evidence.state if evidence else None)
@@ -278,9 +281,12 @@ def _given(turn: Turn) -> str:
 
 
 def _known(turn: Turn, plain: Ask) -> str:
-    """What an answer may hold: the request's documents and conversation."""
-    parts = [part.text for message in plain.request.messages for part in message.parts]
-    return "\n\n".join([*parts, turn.text])
+    """What an answer may hold: the request's documents with their facts and numbers, and the conversation."""
+    parts = [part for message in plain.request.messages for part in message.parts]
+    documents = [part for part in parts if isinstance(part, DocumentPart)]
+    shown = [fact for each in documents for fact in (each.title, each.section, each.date) if fact]
+    numbers = "".join(f"[{number}]" for number in sorted(plain.numbers))
+    return "\n\n".join([numbers, *shown, *(part.text for part in parts), turn.text])
 
 
 def _finished(answer: Answer, clock: _Clock) -> Finished | Failed:

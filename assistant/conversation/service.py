@@ -79,6 +79,7 @@ class ChatService:
         self._corrections = Corrections(records)
         self._records = records
         self._running: dict[str, set[asyncio.Event]] = {}
+        self._saving: set[asyncio.Task[None]] = set()
 
     @property
     def engine(self) -> Engine:
@@ -217,14 +218,13 @@ class ChatService:
                     record.take(event)
                     watched.take(event)
                     if isinstance(event, Finished | Failed):
-                        await self._save(turn, record)
+                        await self._kept(turn, record)
                     yield event
         finally:
             watched.end()
             try:
                 if record.status == "stopped":
-                    # Shielded: whoever stops the turn must not also stop its being recorded.
-                    await asyncio.shield(asyncio.ensure_future(self._save(turn, record)))
+                    await self._kept(turn, record)
             finally:
                 self._settle(turn.conversation, done)
 
@@ -234,6 +234,13 @@ class ChatService:
         running.discard(done)
         if not running:
             self._running.pop(conversation, None)
+
+    async def _kept(self, turn: Turn, record: Record) -> None:
+        """Record the turn. Shielded: whoever stops it must not also stop its being recorded."""
+        task = asyncio.ensure_future(self._save(turn, record))
+        self._saving.add(task)
+        task.add_done_callback(self._saving.discard)
+        await asyncio.shield(task)
 
     async def _save(self, turn: Turn, record: Record) -> None:
         """What cannot be recorded is logged: the reader has the answer all the same."""

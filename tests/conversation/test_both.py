@@ -20,7 +20,7 @@ def voices(demo: Assistant, main: ScriptedModel, voice: ScriptedModel, **both: s
     demo.settings = demo.settings.model_copy(update={"both": Both(**both)})
     roles = {("portal", "main"): main, ("portal", "voice"): voice}
     demo.backends.use(Chains(roles, {"main": Made(main), "voice": Made(voice)}))
-    demo.service.use(demo._front())
+    demo.service.use(demo._front(demo.settings, demo.voice))
 
 
 async def run(demo: Assistant) -> list[Event]:
@@ -131,3 +131,57 @@ async def test_invented_citations_never_reach_the_reader(demo: Assistant) -> Non
     events = await run(demo)
     assert "[42]" not in shown(events) and "[77]" not in shown(events) and shown(events).count("[1]") == 2
     assert events[-1].answer == shown(events) and set(checked(events).invented) == {42, 77}
+
+
+async def test_titles_dates_and_citations_of_the_passages_are_no_inventions(demo: Assistant) -> None:
+    said = "By Annual leave, as of 12 January 2026, Maya may carry over up to 5 days [1][2]."
+    main, voice = ScriptedModel([]), ScriptedModel([Step([said])])
+    voices(demo, main, voice, on_violation="plain")
+    events = await run(demo)
+    assert shown(events) == said and not main.requests
+
+
+@pytest.mark.parametrize("way", ["single", "two_pass"])
+async def test_what_was_held_back_never_gets_out(demo: Assistant, way: str) -> None:
+    down = errors.Unavailable("down")
+    main = [Step([DRAFT])] if way == "two_pass" else [Step([], down)]
+    voices(
+        demo, ScriptedModel(main), ScriptedModel([Step(["Maya gets 777 days "], down)]), way=way, on_violation="plain"
+    )
+    events = await run(demo)
+    last = events[-1]
+    assert "777" not in shown(events)
+    if way == "two_pass":
+        assert isinstance(last, Finished) and last.answer == DRAFT
+        assert [(fault.model, fault.code) for fault in last.faults] == [("voice", "model_unavailable")]
+    else:
+        assert isinstance(last, Failed) and last.partial == ""
+
+
+async def test_a_voice_that_says_nothing_but_an_invented_citation_leaves_the_draft(demo: Assistant) -> None:
+    voices(demo, ScriptedModel([Step([DRAFT])]), ScriptedModel([Step([" [7]"])]), way="two_pass")
+    events = await run(demo)
+    assert isinstance(events[-1], Finished) and events[-1].answer == DRAFT
+
+
+async def test_the_prompt_version_is_that_of_the_answer_that_is_served(demo: Assistant) -> None:
+    from prompts import load
+
+    good, bad = Step(["Hi Maya! Five days [1]; use them by June 30 [1]."]), Step(["Six days until 30 July [1]."])
+    for step, prompt in ((good, "restyle"), (bad, "retrieve")):
+        voices(demo, ScriptedModel([Step([DRAFT])]), ScriptedModel([step]), way="two_pass", on_violation="plain")
+        assert (await run(demo))[-1].prompt_version == load(prompt).version
+
+
+async def test_a_fault_of_the_check_does_not_take_the_answer_away(
+    demo: Assistant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from assistant.conversation import grounding
+
+    def broken(*_: object) -> None:
+        raise OSError("no embedder")
+
+    monkeypatch.setattr(grounding, "check", broken)
+    voices(demo, ScriptedModel([]), ScriptedModel([Step(["Up to 5 days [1]."])]))
+    events = await run(demo)
+    assert isinstance(events[-1], Finished) and checked(events).cited == (1,) and checked(events).marks == ()

@@ -145,3 +145,31 @@ def test_the_migrations_make_what_the_models_say() -> None:
         migrate(connection)
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
     engine.dispose()
+
+
+async def test_a_turn_whose_end_is_being_recorded_is_recorded_though_its_reader_leaves(
+    demo: Assistant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer_with(demo, ScriptedModel([Step(["whole"])]))
+    turn = await demo.service.prepare("hello", person="ada")
+    saving, end = asyncio.Event(), demo.records.end_turn
+
+    async def slowly(*args: object, **named: object) -> None:
+        saving.set()
+        await asyncio.sleep(0.1)
+        await end(*args, **named)
+
+    monkeypatch.setattr(demo.records, "end_turn", slowly)
+
+    async def read() -> None:
+        async for _ in demo.service.run(turn):
+            pass
+
+    task = asyncio.create_task(read())
+    await saving.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await asyncio.sleep(0.3)
+    (stored,) = await demo.records.turns(turn.conversation)
+    assert (stored.status, stored.answer) == ("finished", "whole")

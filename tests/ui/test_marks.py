@@ -107,3 +107,20 @@ def test_what_can_be_done_where_the_documents_do_not_answer() -> None:
     assert "Try it in other words, or in another collection, or ask Ada &lt;a@b.c&gt;." in html
     alone = Shown(retrieved=found, collections={"house": "House"}, language="de").markdown()
     assert "Versuchen Sie es mit anderen Worten." in alone and "Sammlung" not in alone
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["    pip install foo. Bar baz.\n\nThe fee is 5 euros.", "Use `a. B c` here. The fee is 5 euros."],
+    ids=["indented code", "code within a line"],
+)
+def test_a_mark_that_code_swallows_does_not_give_its_reason_to_the_next(text: str) -> None:
+    first = {
+        "start": text.index("B"),
+        "end": text.index("B") + 3,
+        "state": "partly",
+        "why": "of the code",
+        "passages": [],
+    }
+    html = answer(text, "t", set(), marks=[first, mark(text, "The fee is 5 euros.", why="of the fee")])
+    assert '<span class="why">of the fee</span>' in html and "The fee is 5 euros." in underlined(without_reasons(html))
