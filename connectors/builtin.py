@@ -27,9 +27,12 @@ from connectors.extract import quotes
 from connectors.ranking import Asked, rank
 from connectors.selecting import MOST_QUOTES, read_weights, select, whole_tables
 
-NOTE = "No language model is configured: this quotes the documents and writes nothing of its own."
-VOICE_NOTE = "No language model is configured: this is the nearest of the voice examples."
-NO_EXAMPLE_NOTE = "No language model is configured, and no voice example fits this turn."
+UNCONFIGURED = "No language model is configured"
+UNANSWERED = "No language model answered"
+"""The same where it stands in for one that failed."""
+NOTE = f"{UNCONFIGURED}: this quotes the documents and writes nothing of its own."
+VOICE_NOTE = f"{UNCONFIGURED}: this is the nearest of the voice examples."
+NO_EXAMPLE_NOTE = f"{UNCONFIGURED}, and no voice example fits this turn."
 NOTHING_FITS = (
     "That is more than I can do on my own: without a language model I quote your documents and make a little small "
     "talk. Whoever runs this assistant can add one in `assistant.yaml`."

@@ -283,3 +283,13 @@ async def test_a_change_that_fails_half_way_counts_not_at_all_and_is_tried_again
         assert assistant.backends.current.of("portal", "main").name == "a" and "shop" in assistant.settings.surfaces
         failing.clear()
         assert answered(await ask(assistant)) == "b" and "shop" not in assistant.settings.surfaces
+
+
+async def test_the_builtin_model_says_that_it_stands_in_for_another(tmp_path: Path) -> None:
+    async with running(tmp_path, roles={"main": ["down", "builtin"]}, surfaces={}) as assistant:
+        last = (await ask(assistant))[-1]
+        assert isinstance(last, Finished) and last.backend == "builtin"
+        assert (last.note or "").startswith("No language model answered")
+        change(tmp_path, roles={"main": "builtin"}, surfaces={})
+        last = (await ask(assistant))[-1]
+        assert isinstance(last, Finished) and (last.note or "").startswith("No language model is configured")

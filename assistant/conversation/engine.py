@@ -38,6 +38,7 @@ from assistant.routing.router import Decision, Router, VoicePolicy
 from assistant.routing.shadow import Shadow
 from assistant.voice.examples import VoiceExample, VoiceExamples
 from connectors import ChatModel, ConnectorError, DocumentPart
+from connectors.builtin import UNANSWERED, UNCONFIGURED
 
 log = logging.getLogger(__name__)
 SHOWN_EXAMPLES = 4
@@ -289,6 +290,11 @@ def _known(turn: Turn, plain: Ask) -> str:
     return "\n\n".join([numbers, *shown, *(part.text for part in parts), turn.text])
 
 
+def _standing_in(note: str) -> str:
+    """The note of the builtin model where it answers in place of one that failed."""
+    return note.replace(UNCONFIGURED, UNANSWERED)
+
+
 def _finished(answer: Answer, clock: _Clock) -> Finished | Failed:
     if answer.finish == "filter":
         return Failed("model_content_filter", f"{answer.model}: the provider's filter cut this answer.", answer.whole)
@@ -303,6 +309,6 @@ def _finished(answer: Answer, clock: _Clock) -> Finished | Failed:
         usage=asdict(answer.usage) if answer.usage else {},
         cost=answer.cost,
         timings=dict(clock.marks),
-        note=answer.note,
+        note=answer.note and _standing_in(answer.note) if answer.faults else answer.note,
         cut=answer.finish == "length",
     )
