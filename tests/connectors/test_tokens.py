@@ -4,6 +4,7 @@ import math
 import os
 import subprocess
 import sys
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import pytest
@@ -87,8 +88,9 @@ async def test_a_damaged_file_is_not_used(monkeypatch: pytest.MonkeyPatch, tmp_p
     (tmp_path / folder).mkdir(parents=True)
     for path in Path(next(iter(real.submodule_search_locations)), folder).iterdir():
         (tmp_path / folder / path.name).write_bytes(b"\n".join(path.read_bytes().splitlines()[:-1]))
-    real.submodule_search_locations[:] = [str(tmp_path)]
-    monkeypatch.setattr(tokens, "find_spec", lambda _: real)
+    damaged = ModuleSpec("llama_index", None, is_package=True)
+    damaged.submodule_search_locations = [str(tmp_path)]
+    monkeypatch.setattr(tokens, "find_spec", lambda _: damaged)
     monkeypatch.setattr(tokens, "_encodings", {})
     assert tokens.encoding("o200k_base") is None
 
