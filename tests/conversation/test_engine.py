@@ -113,6 +113,18 @@ async def test_a_question_that_the_documents_do_not_answer_says_so(demo: Assista
     assert events[1].evidence.state == "not_in_documents"
 
 
+async def test_a_conversation_about_something_else_is_no_evidence(demo: Assistant) -> None:
+    from assistant.conversation.turn import Message
+
+    said = (Message("user", "What is the hotel cap per night in London?"), Message("assistant", "It is £165 [1]."))
+    asked = "what is the boiling point of tungsten hexafluoride?"
+    for history in ((), said, said * 3):
+        events = await run(demo, turn(asked, route="retrieve", history=history))
+        assert events[1].evidence.state == "not_in_documents", history
+    on = await run(demo, turn("and outside of it?", route="retrieve", history=said))
+    assert on[1].evidence.state != "not_in_documents", "a follow-up still rests on its conversation"
+
+
 async def test_invented_citations_are_named(demo: Assistant) -> None:
     answer_with(demo, ScriptedModel([Step(["Five days [1", "], surely [9]."])]))
     events = await run(demo, turn(LEAVE))
