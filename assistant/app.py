@@ -161,7 +161,7 @@ class Assistant:
                 if self.problem != told:
                     log.error("%s", self.problem)
                 raise Mistake(self.problem) from error
-            except Exception:
+            except Exception:  # a locked database, say: the change is tried again, and whoever asked hears of it
                 file.forget()
                 raise
             self.problem = None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from contextlib import aclosing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,7 @@ from connectors import ChatModel, ChatRequest, ConnectorError, Delta, ModelSpec,
 from connectors.backend import Backend, Policy, make_backend
 from connectors.fallback import FallbackModel
 from connectors.prices import Price
+from connectors.wrapper import Closing
 
 log = logging.getLogger(__name__)
 ROLES: tuple[Role, ...] = ("main", "voice")
@@ -187,7 +188,7 @@ class CurrentModel(ChatModel):
 
     async def stream(self, request: ChatRequest) -> AsyncIterator[Delta]:
         with self._backends.lease() as chains:
-            async with aclosing(chains.of(*self._key).stream(request)) as deltas:  # type: ignore[type-var]
+            async with Closing(chains.of(*self._key).stream(request)) as deltas:
                 async for delta in deltas:
                     yield delta
 

@@ -12,8 +12,8 @@ from typing import Any
 from pydantic import SecretStr
 
 from assistant.backends import has_language_model
+from assistant.conversation.answering import SurfacePolicy
 from assistant.conversation.checking import Checker
-from assistant.conversation.engine import SurfacePolicy
 from assistant.conversation.model_check import ModelCheck
 from assistant.conversation.rewrite import ModelRewriter
 from assistant.knowledge.base import Build, MakeRetriever

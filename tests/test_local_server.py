@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -20,7 +19,7 @@ from playwright.async_api import Page, async_playwright, expect
 
 from connectors import ChatMessage, ChatModel, ChatRequest, ConnectorError, Delta, ModelSpec, build
 from tests.connectors import tiny_models
-from tests.serving import Serving, environment, free_port, serving
+from tests.serving import Serving, end, environment, free_port, serving
 from tests.ui.test_chat_page import CHROMIUM, FLAGS, LONDON, ask
 
 pytestmark = [
@@ -62,12 +61,7 @@ def model_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelServ
         wait_until_healthy(f"http://127.0.0.1:{port}", process, folder / "log.txt")
         yield ModelServer(f"http://127.0.0.1:{port}", str(short), str(endless))
     finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(timeout=15)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end(process)
 
 
 def wait_until_healthy(url: str, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -7,6 +7,7 @@ piece, because a sentence may hold a link, or begin within bold words and end af
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from html import escape
 from typing import Any
@@ -15,6 +16,7 @@ from markdown_it.token import Token
 
 Wire = Mapping[str, Any]
 START, END = "\U00010a7f", "\U00010af0"
+_PLACES = re.compile(f"([{START}{END}])")
 _GONE = str.maketrans("", "", START + END)
 _FOREIGN = str.maketrans({START: "\ufffd", END: "\ufffd"})
 
@@ -69,17 +71,7 @@ def passed(text: str, env: MutableMapping[str, Any]) -> None:
 
 
 def _pieces(text: str) -> Iterator[str]:
-    piece = ""
-    for letter in text:
-        if letter in (START, END):
-            if piece:
-                yield piece
-            yield letter
-            piece = ""
-        else:
-            piece += letter
-    if piece:
-        yield piece
+    return filter(None, _PLACES.split(text))
 
 
 def _wrapped(piece: str, before: str, after: str) -> Iterator[Token]:

@@ -6,7 +6,6 @@ import asyncio
 import json
 import sys
 import time
-from contextlib import aclosing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,6 +20,7 @@ from connectors.backend import make_backend
 from connectors.errors import redact
 from connectors.presets import PRESETS, is_openai
 from connectors.prices import known
+from connectors.wrapper import Closing
 
 if TYPE_CHECKING:
     from connectors import Usage
@@ -233,7 +233,7 @@ async def _timed(name: str, model: ChatModel) -> Answer:
     request = ChatRequest((ChatMessage.of("user", PROMPT),), max_tokens=MAX_TOKENS)
     began, first, pieces = time.perf_counter(), None, []
     answer = Answer(name)
-    async with aclosing(model.stream(request)) as deltas:  # type: ignore[type-var]
+    async with Closing(model.stream(request)) as deltas:
         async for delta in deltas:
             if delta.text and first is None:
                 first = time.perf_counter() - began

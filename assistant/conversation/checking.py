@@ -40,7 +40,7 @@ class Checker:
             return unmarked
         try:
             found = await asyncio.to_thread(grounding.check, answer, passages, state, self.embed)
-        except Exception:
+        except Exception:  # whatever it is, the reader has the answer and keeps it
             log.exception("an answer could not be checked")
             return unmarked
         if self.second is None:

@@ -183,7 +183,7 @@ def _split(text: str, block: _Block) -> Iterator[tuple[int, int]]:
     if block.kind == "row":
         yield _trimmed(text, block.start, block.end)
         return
-    start = block.start + len(_LEAD.match(text[block.start : block.end])[0])  # type: ignore[index]
+    start = block.start + len(_LEAD.match(text[block.start : block.end])[0])  # type: ignore[index]  # it matches nothing, too
     for end in _END.finditer(text, start, block.end):
         before, after = text[max(start, end.start() - 12) : end.end()], text[end.end() : end.end() + 14]
         if end.end() < block.end and end[0] == "." and _goes_on(before, after):

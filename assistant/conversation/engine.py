@@ -7,15 +7,12 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
 from contextlib import AbstractContextManager, aclosing
-from dataclasses import asdict, dataclass, replace
-from datetime import date
-from functools import partial
+from dataclasses import asdict, replace
 from typing import Protocol
 
-from assistant.conversation.answer import Answer, Ask, held, streamed, two_pass
+from assistant.conversation.answer import Answer
+from assistant.conversation.answering import Answering, Models, SurfacePolicy
 from assistant.conversation.checking import Checker
-from assistant.conversation.citations import cited
-from assistant.conversation.compose import compose, restyle
 from assistant.conversation.events import (
     Checked,
     Event,
@@ -26,43 +23,23 @@ from assistant.conversation.events import (
     TextDelta,
 )
 from assistant.conversation.facts import Changes
-from assistant.conversation.routes import ROUTES, Role, Route
-from assistant.conversation.turn import RouteName, Turn
+from assistant.conversation.routes import ROUTES, Role
+from assistant.conversation.turn import Turn
 from assistant.knowledge.documents import Passage
 from assistant.knowledge.embedder import EmbedderError
-from assistant.knowledge.evidence import Evidence, EvidenceState, commissioned
+from assistant.knowledge.evidence import Evidence, commissioned
 from assistant.knowledge.retrieve import Found, Searcher
 from assistant.knowledge.store import StoreError
 from assistant.routing.classifier import Embedded
 from assistant.routing.router import Decision, Router, VoicePolicy
 from assistant.routing.shadow import Shadow
-from assistant.voice.examples import VoiceExample, VoiceExamples
-from connectors import ChatModel, ConnectorError, DocumentPart
+from assistant.voice.examples import VoiceExamples
+from connectors import ConnectorError
 from connectors.builtin import UNANSWERED, UNCONFIGURED
 
 log = logging.getLogger(__name__)
 SHOWN_EXAMPLES = 4
 PORTAL = "portal"
-
-
-@dataclass(frozen=True, slots=True)
-class SurfacePolicy:
-    """What the engine must know of a surface: its voice policy, the organisation's name, whom to ask instead; and, for
-    all alike, whether a draft is made first for what is said in the voice (``two_pass``), and whether the plain answer
-    is served where facts did not survive that (``plain``)."""
-
-    voice: VoicePolicy
-    organisation: str
-    contact: str | None = None
-    two_pass: bool = False
-    plain: bool = False
-
-
-class Models(Protocol):
-    """Who plays which role on which surface."""
-
-    def of(self, surface: str, role: Role) -> ChatModel:
-        """The model that does."""
 
 
 class Lender(Protocol):
@@ -134,15 +111,16 @@ class Engine:
                 clock.mark("retrieved")
                 searched = tuple(sorted(turn.collections))
                 yield Retrieved(decision.query, searched, passages, evidence, found.fresh)
-            spoken = await self._answering(turn, decision.route, found, embedded, evidence, models, answer)
-            async with aclosing(spoken) as pieces:
+            role: Role = "main" if policy.voice == "never" else route.role
+            examples = await self._examples.nearest(embedded.vector, SHOWN_EXAMPLES) if role == "voice" else []
+            asked = Answering(turn, found, evidence, models, policy, examples)
+            async with aclosing(asked.pieces(decision.route, role, answer)) as pieces:
                 async for piece in pieces:
                     if clock.mark("first_token"):
                         reading = asyncio.ensure_future(self._checker.prepare(passages))
                     yield TextDelta(piece)
             clock.mark("finished")
-            for fault in answer.faults:
-                log.warning("turn %s: %s did not answer: %s", turn.id, fault.model, fault.message)
+            _log_faults(turn, answer)
             if reading is not None:
                 await reading
             yield await self._checked(answer, passages, evidence)
@@ -178,71 +156,6 @@ class Engine:
         self.watching.add(task)
         task.add_done_callback(self.watching.discard)
 
-    async def _answering(
-        self,
-        turn: Turn,
-        chosen: RouteName,
-        found: Found,
-        embedded: Embedded,
-        evidence: Evidence | None,
-        models: Models,
-        answer: Answer,
-    ) -> AsyncGenerator[str]:
-        """The pieces of the answer, not yet begun."""
-        policy, route = self._policy(turn), ROUTES[chosen]
-        role: Role = "main" if policy.voice == "never" else route.role
-        examples = await self._examples.nearest(embedded.vector, SHOWN_EXAMPLES) if role == "voice" else []
-        state = evidence.state if evidence else None
-        asking = partial(self._ask, turn, found, models, policy=policy, examples=examples, state=state)
-        if chosen != "both" or role != "voice":
-            return streamed(asking(route, role), answer)
-        plainly = ROUTES["retrieve"]
-        if policy.two_pass:
-            say = partial(self._restyle, turn, models, policy=policy, examples=examples)
-            return two_pass(asking(plainly, "main"), say, answer, _given(turn), hold=policy.plain)
-        if policy.plain:
-            plain = asking(plainly, "main")
-            return held(asking(route, role), plain, answer, _known(turn, plain))
-        return streamed(asking(route, role), answer)
-
-    def _ask(
-        self,
-        turn: Turn,
-        found: Found,
-        models: Models,
-        route: Route,
-        role: Role,
-        *,
-        policy: SurfacePolicy,
-        examples: Sequence[VoiceExample],
-        state: EvidenceState | None,
-    ) -> Ask:
-        passages = found.passages if route.looks_up else ()
-        request, version = compose(
-            route,
-            turn,
-            passages,
-            organisation=policy.organisation,
-            contact=policy.contact,
-            today=date.today(),
-            examples=examples,
-            evidence=state,
-            answered=found.evidence.score if route.name == "retrieve" else None,
-        )
-        return Ask(models.of(turn.surface, role), request, version, frozenset(each.number for each in passages))
-
-    def _restyle(
-        self,
-        turn: Turn,
-        models: Models,
-        draft: str,
-        *,
-        policy: SurfacePolicy,
-        examples: Sequence[VoiceExample],
-    ) -> Ask:
-        request, version = restyle(turn, draft, organisation=policy.organisation, today=date.today(), examples=examples)
-        return Ask(models.of(turn.surface, "voice"), request, version, frozenset(cited(draft)))
-
     async def _checked(self, answer: Answer, passages: Sequence[Passage], evidence: Evidence | None) -> Checked:
         checked = await self._checker.check(answer.whole, passages, evidence.state if evidence else None)
         changes = answer.changes or Changes((), ())
@@ -276,18 +189,9 @@ def _failed(turn: Turn, error: Exception, partial: str) -> Failed:
     return Failed("internal_error", "Something went wrong here and was logged. Please try again.", partial)
 
 
-def _given(turn: Turn) -> str:
-    """What people said, and what was answered, in the conversation up to now."""
-    return "\n\n".join([*(message.content for message in turn.history), turn.text])
-
-
-def _known(turn: Turn, plain: Ask) -> str:
-    """What an answer may hold: the request's documents with their facts and numbers, and the conversation."""
-    parts = [part for message in plain.request.messages for part in message.parts]
-    documents = [part for part in parts if isinstance(part, DocumentPart)]
-    shown = [fact for each in documents for fact in (each.title, each.section, each.date) if fact]
-    numbers = "".join(f"[{number}]" for number in sorted(plain.numbers))
-    return "\n\n".join([numbers, *shown, *(part.text for part in parts), turn.text])
+def _log_faults(turn: Turn, answer: Answer) -> None:
+    for fault in answer.faults:
+        log.warning("turn %s: %s did not answer: %s", turn.id, fault.model, fault.message)
 
 
 def _standing_in(note: str) -> str:

@@ -134,7 +134,7 @@ class Checker:
         if wanted:
             self._vectors.update(zip(wanted, self._embed(wanted), strict=True))
         own = self._vectors[claim]
-        return max(float(self._vectors[text] @ own) for text in texts[1:])  # type: ignore[operator]
+        return max(float(self._vectors[text] @ own) for text in texts[1:])  # type: ignore[operator]  # all were embedded just now
 
 
 def _passages(places: Sequence[Place]) -> tuple[int, ...]:
