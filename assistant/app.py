@@ -131,9 +131,9 @@ class Assistant:
         await self.voice.examples.nearest(vectors[0], 1)
 
     async def follow(self) -> None:
-        """Take over the settings if their file has changed. What is wrong with it is logged, kept as ``problem``, and
-        changes nothing."""
-        if self.file is not None and self.file.changed():
+        """Take over the settings if their file has changed, or wait for whoever is about to. What is wrong with it is
+        logged, kept as ``problem``, and changes nothing."""
+        if self.file is not None and (self.file.changed() or self._taking.locked()):
             with suppress(Mistake):
                 await self.refresh()
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 import yaml
 
 from assistant.app import Assistant, build_assistant
-from assistant.config_file import load
+from assistant.config_file import Loaded, load
 from assistant.conversation.events import Event, Failed, Finished, TextDelta
 from assistant.knowledge.happenings import Mistake
 from assistant.settings_file import SettingsFile
@@ -234,12 +235,22 @@ def test_a_server_takes_over_models_and_tells_of_a_wrong_file(tmp_path: Path) ->
 
 async def test_a_turn_that_is_stopped_does_not_stop_the_settings(tmp_path: Path) -> None:
     async with running(tmp_path) as assistant:
+        assert assistant.file is not None
+        read, reading, go_on = assistant.file.load, threading.Event(), threading.Event()
+
+        def slowly() -> Loaded:
+            reading.set()
+            go_on.wait(10)
+            return read()
+
+        assistant.file.load = slowly
         change(tmp_path, roles={"main": "b"})
         turn = asyncio.create_task(ask(assistant))
-        await asyncio.sleep(0.02)
+        await asyncio.to_thread(reading.wait, 10)
         turn.cancel()
         with pytest.raises(asyncio.CancelledError):
             await turn
+        go_on.set()
         assert answered(await ask(assistant)) == "b"
 
 

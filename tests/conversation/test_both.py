@@ -134,7 +134,7 @@ async def test_invented_citations_never_reach_the_reader(demo: Assistant) -> Non
 
 
 async def test_titles_dates_and_citations_of_the_passages_are_no_inventions(demo: Assistant) -> None:
-    said = "By Annual leave, as of 12 January 2026, Maya may carry over up to 5 days [1][2]."
+    said = "By Annual leave, as of 12 January 2026, Maya may carry over up to 5 days [1][4]."
     main, voice = ScriptedModel([]), ScriptedModel([Step([said])])
     voices(demo, main, voice, on_violation="plain")
     events = await run(demo)
