@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import aclosing
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Header
-from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 
 from assistant.app import Assistant
 from assistant.conversation.correct import row
-from assistant.conversation.service import API_PERSON, TurnRejected
-from assistant.conversation.turn import Turn
-from assistant.conversation.wire import encode
-from ui.encode import sse
-from ui.machine_api import STREAM, Token
+from assistant.conversation.service import TurnRejected
+from ui.machine_api import Token
+from ui.person import Person
+from ui.turn_stream import streamed
 
 
 class CorrectionBody(BaseModel):
@@ -31,12 +28,14 @@ def add_correction_routes(app: FastAPI, assistant: Assistant, machine: Token) ->
     """Add them; ``machine`` guards the list and the groups."""
 
     @app.post("/api/turns/{turn}/correction")
-    async def correct(turn: str, body: CorrectionBody, authorization: Annotated[str, Header()] = "") -> Response:
+    async def correct(
+        turn: str, body: CorrectionBody, person: Person, authorization: Annotated[str, Header()] = ""
+    ) -> Response:
         """The events of the turn as it is run again, or JSON where it is not run again."""
         if body.groups:
             machine(authorization)
         service = assistant.service
-        found = await service.label(turn, body.verdict, person=API_PERSON)
+        found = await service.label(turn, body.verdict, person=person)
         kept = {
             "corrected": True,
             "route": found.route,
@@ -47,21 +46,15 @@ def add_correction_routes(app: FastAPI, assistant: Assistant, machine: Token) ->
         if not body.rerun:
             return JSONResponse(kept)
         try:
-            again = await service.again(turn, found.route, person=API_PERSON, groups=body.groups)
+            again = await service.again(turn, found.route, person=person, groups=body.groups)
         except TurnRejected as refused:
             return JSONResponse(kept | {"refused": {"code": refused.code, "message": str(refused)}})
-        return StreamingResponse(_frames(assistant, again), media_type="text/event-stream", headers=STREAM)
+        return streamed(service, again)
 
     @app.delete("/api/turns/{turn}/correction")
-    async def take_back(turn: str) -> dict[str, Any]:
-        return {"taken_back": await assistant.service.take_back(turn, person=API_PERSON)}
+    async def take_back(turn: str, person: Person) -> dict[str, Any]:
+        return {"taken_back": await assistant.service.take_back(turn, person=person)}
 
     @app.get("/api/corrections", dependencies=[Depends(machine)])
     async def corrections() -> dict[str, Any]:
         return {"corrections": [row(each) for each in await assistant.service.corrections()]}
-
-
-async def _frames(assistant: Assistant, turn: Turn) -> AsyncIterator[str]:
-    async with aclosing(assistant.service.run(turn)) as events:
-        async for event in events:
-            yield sse(encode(event))

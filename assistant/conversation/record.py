@@ -1,4 +1,4 @@
-"""What of a running turn goes into the records when it ends, however it ends."""
+"""What of a turn goes into the records, while it runs and when it ends, however it ends."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from assistant.conversation.accepting import storable
 from assistant.conversation.events import Checked, Event, Failed, Finished, Retrieved, Routed, TextDelta
 from assistant.conversation.wire import encode
 
@@ -21,6 +22,10 @@ class Record:
     text: list[str] = field(default_factory=list)
     columns: dict[str, Any] = field(default_factory=dict)
     status: str = "stopped"
+
+    def answer(self) -> str:
+        """The text so far, as it can be stored."""
+        return storable("".join(self.text))
 
     def take(self, event: Event) -> None:
         """Take one event in."""

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import logging
-import unicodedata
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Mapping
-from contextlib import aclosing
 from dataclasses import dataclass, field
 
+from assistant.conversation.accepting import TurnRejected as TurnRejected
+from assistant.conversation.accepting import an_id, comment_text, no_conversation, no_turn, route_named, turn_text
 from assistant.conversation.correct import VERDICTS, Meant, Voiced, meant, voiced_by
 from assistant.conversation.engine import Engine
-from assistant.conversation.events import Event, Failed, Finished
-from assistant.conversation.record import Record
-from assistant.conversation.routes import ROUTES
-from assistant.conversation.turn import Message, RouteName, Turn
+from assistant.conversation.events import Event
+from assistant.conversation.running import Runs
+from assistant.conversation.turn import Message, Turn
+from assistant.records.conversations import Conversations, OnDelete
 from assistant.records.corrections import Correction, Corrections
+from assistant.records.feedback import THUMBS, Feedback, Feedbacks
 from assistant.records.models import now
-from assistant.records.repository import RecordsError, Repository, StoredTurn
+from assistant.records.repository import Gone, Repository
+from assistant.records.stored import Said, StoredTurn, Thread
 from assistant.telemetry import Metrics
 
-log = logging.getLogger(__name__)
 DEFAULT_SURFACE = "portal"
 API_PERSON = "api"
 """Whoever comes by the API or by a command: one person, as long as nobody signs in."""
@@ -30,16 +28,8 @@ _IDS = ("type", "turn", "conversation")
 
 Readable = Callable[[Collection[str]], Awaitable[Collection[str]]]
 """The collections that somebody of these groups may search."""
-
-
-class TurnRejected(Exception):
-    """A turn that is not run: ``code`` is stable (empty_turn, not_text, turn_too_long, unknown_surface,
-    unknown_collection, unknown_route, unknown_conversation, conversation_full, unknown_turn, unknown_verdict,
-    not_answered, nothing_to_look_up, not_last); the message is for people."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
+Attached = Callable[[str], Awaitable[frozenset[str]]]
+"""The collections that belong to one conversation, by its id: what people attached to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +53,9 @@ class Front:
 
 
 class ChatService:
-    """The front door of the engine. ``before`` is called when a turn comes in: the place to take over new settings."""
+    """The front door of the engine. ``before`` is called when a turn comes in: the place to take over new settings.
+    ``attached`` names what a turn may search beside the surface's collections; ``on_delete`` is called with the id of a
+    conversation before it is deleted, and where it raises, nothing is."""
 
     def __init__(
         self,
@@ -72,14 +64,17 @@ class ChatService:
         *,
         before: Callable[[], Awaitable[None]] | None = None,
         metrics: Metrics | None = None,
+        attached: Attached | None = None,
+        on_delete: OnDelete | None = None,
     ) -> None:
+        self.conversations = Conversations(records, on_delete)
         self._front = front
         self._before_turn = before
-        self._metrics = metrics or Metrics()
+        self._attached = attached
         self._corrections = Corrections(records)
+        self._feedback = Feedbacks(records)
+        self._runs = Runs(records, metrics or Metrics())
         self._records = records
-        self._running: dict[str, set[asyncio.Event]] = {}
-        self._saving: set[asyncio.Task[None]] = set()
 
     @property
     def engine(self) -> Engine:
@@ -92,9 +87,7 @@ class ChatService:
 
     async def settled(self, conversation: str, seconds: float = 3.0) -> None:
         """Wait until no turn of a conversation is running, at most so long: what is stopped is recorded by then."""
-        waits = [event.wait() for event in self._running.get(conversation, ())]
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.gather(*waits), seconds)
+        await self._runs.settled(conversation, seconds)
 
     async def prepare(
         self,
@@ -110,24 +103,22 @@ class ChatService:
         """The turn, recorded as said. ``groups`` are those of the person, beside the surface's own. Raises
         TurnRejected and then records nothing."""
         await self._follow()
-        text = self._checked_text(text)
-        chosen = _route(route)
-        if conversation is not None:
-            known = await self._records.surface_of(conversation, person) if conversation.isascii() else None
-            if known is None:
-                raise TurnRejected("unknown_conversation", "There is no such conversation of yours. Start a new one.")
-            surface = known
-        surface = surface or DEFAULT_SURFACE
-        readable = await self._readable(surface, collection, groups)
-        turns = await self._records.turns(conversation) if conversation else []
-        history = as_history(turns)
-        if len(turns) >= self._front.limits.conversation_turns:
+        text = turn_text(text, self._front.limits.turn_characters)
+        chosen = route_named(route)
+        thread = None if conversation is None else await self._thread(conversation, person)
+        surface = thread.surface if thread else surface or DEFAULT_SURFACE
+        readable = await self._readable(surface, collection, groups, conversation)
+        said = thread.until(thread.leaf) if thread else []
+        if len(said) >= self._front.limits.conversation_turns:
             raise TurnRejected("conversation_full", "This conversation has become too long. Please start a new one.")
-        if conversation is None:
+        if conversation is None or thread is None:
             conversation, turn = await self._records.begin(person, surface, text, collection)
         else:
-            turn = await self._records.start_turn(conversation, text, collection)
-        return Turn(text, history, surface, readable, chosen, turn, conversation)
+            try:
+                turn = await self._records.start_turn(conversation, text, collection, thread.leaf)
+            except Gone as error:
+                raise no_conversation() from error
+        return Turn(text, as_history(said), surface, readable, chosen, turn, conversation)
 
     async def correct(self, turn: str, verdict: str, *, person: str, groups: Collection[str] = ()) -> Turn | None:
         """Keep what a person says of the route of a turn, by its id, and prepare the turn to be run that way; None
@@ -148,137 +139,152 @@ class ChatService:
         if stored.routed is None:
             raise TurnRejected("not_answered", "This turn has no answer yet whose route could be wrong. Wait for it.")
         decision = {name: value for name, value in stored.routed.items() if name not in _IDS}
-        surface = await self._records.surface_of(stored.conversation, person) or ""
-        found = meant(named, decision, self._front.voiced(surface, decision["scores"]["voice"]))
+        thread = await self._around(stored, person)
+        found = meant(named, decision, self._front.voiced(thread.surface, decision["scores"]["voice"]))
         if found is None:
             raise TurnRejected("nothing_to_look_up", "Nothing was looked up for this answer. Say look_up instead.")
         correction = Correction(
             turn=stored.id,
             conversation=stored.conversation,
-            position=stored.position,
+            question=stored.question,
             verdict=named,
             person=person,
-            surface=surface,
+            surface=thread.surface,
             text=stored.text,
-            history=await self._before(stored),
+            history=as_history(thread.until(stored.parent)),
             information=found.information,
             voice=found.voice,
             decision=decision,
             made_at=now(),
         )
-        await self._corrections.note(correction)
+        try:
+            await self._corrections.note(correction)
+        except Gone as error:
+            raise no_turn() from error
         return found
 
     async def take_back(self, turn: str, *, person: str) -> bool:
         """Forget what was said of the route of a turn; whether there was anything. Raises TurnRejected."""
         stored = await self._stored(turn, person)
-        return await self._corrections.take_back(stored.conversation, stored.position)
+        return await self._corrections.take_back(stored.conversation, stored.question)
 
     async def corrections(self) -> list[Correction]:
         """All that people have said of routes, for whoever runs this."""
         return await self._corrections.listed()
 
     async def again(self, turn: str, route: str | None, *, person: str, groups: Collection[str] = ()) -> Turn:
-        """The last turn of a conversation, recorded as said once more in its place; the answers that it had stay in
-        the records. Raises TurnRejected and then records nothing."""
+        """A turn, recorded as said once more in its place; the branch that is shown ends with it from now on, and what
+        was there stays in the records. Raises TurnRejected and then records nothing."""
         await self._follow()
         stored = await self._stored(turn, person)
-        chosen = _route(route)
-        surface = await self._records.surface_of(stored.conversation, person) or ""
-        readable = await self._readable(surface, stored.collection, groups)
-        history = await self._before(stored)
-        version = await self._records.start_version(stored)
-        if version is None:
-            raise TurnRejected("not_last", "Only the last turn can be run again: what was said after it rests on it.")
-        return Turn(stored.text, history, surface, readable, chosen, version, stored.conversation)
+        return await self._instead(stored, stored.text, person, route, stored.collection, groups)
+
+    async def edit(
+        self,
+        turn: str,
+        text: str,
+        *,
+        person: str,
+        route: str | None = None,
+        collection: str | None = None,
+        groups: Collection[str] = (),
+    ) -> Turn:
+        """Other words in the place of a turn, as ``again`` and ``prepare`` do it. Raises TurnRejected and then records
+        nothing."""
+        await self._follow()
+        text = turn_text(text, self._front.limits.turn_characters)
+        return await self._instead(await self._stored(turn, person), text, person, route, collection, groups)
+
+    async def show(self, turn: str, *, person: str) -> None:
+        """Let the conversation be shown, and go on, by way of a turn, down to the newest end below it; a turn that is
+        shown changes nothing. Raises TurnRejected."""
+        try:
+            await self._records.show(await self._stored(turn, person))
+        except Gone as error:
+            raise no_turn() from error
+
+    async def feedback(self, turn: str, thumb: str | None, comment: str = "", *, person: str) -> Feedback | None:
+        """Keep what a person thinks of an answer, in place of what they thought before; ``thumb`` is up or down, None
+        takes it back. Raises TurnRejected and then keeps nothing."""
+        stored = await self._stored(turn, person)
+        if thumb is None:
+            await self._feedback.take_back(stored.id, person)
+            return None
+        named = next((each for each in THUMBS if each == thumb), None)
+        if named is None:
+            raise TurnRejected("unknown_thumb", "A thumb is up or down.")
+        feedback = Feedback(stored.id, stored.conversation, person, named, comment_text(comment), now())
+        try:
+            await self._feedback.note(feedback)
+        except Gone as error:
+            raise no_turn() from error
+        return feedback
+
+    async def _instead(
+        self,
+        stored: StoredTurn,
+        text: str,
+        person: str,
+        route: str | None,
+        collection: str | None,
+        groups: Collection[str],
+    ) -> Turn:
+        chosen = route_named(route)
+        thread = await self._around(stored, person)
+        readable = await self._readable(thread.surface, collection, groups, stored.conversation)
+        try:
+            turn = await self._records.start_sibling(stored, text, collection)
+        except Gone as error:
+            raise no_turn() from error
+        history = as_history(thread.until(stored.parent))
+        return Turn(text, history, thread.surface, readable, chosen, turn, stored.conversation)
 
     async def _follow(self) -> None:
         if self._before_turn is not None:
             await self._before_turn()
 
     async def _stored(self, turn: str, person: str) -> StoredTurn:
-        stored = await self._records.turn(turn, person) if turn.isascii() and turn.isprintable() else None
+        stored = await self._records.turn(turn, person) if an_id(turn) else None
         if stored is None:
-            raise TurnRejected("unknown_turn", "There is no such turn of yours.")
+            raise no_turn()
         return stored
 
-    async def _before(self, turn: StoredTurn) -> tuple[Message, ...]:
-        turns = await self._records.turns(turn.conversation)
-        return as_history(each for each in turns if each.position < turn.position)
+    async def _around(self, turn: StoredTurn, person: str) -> Thread:
+        thread = await self._records.thread(turn.conversation, person)
+        if thread is None:
+            raise no_turn()
+        return thread
 
-    async def run(self, turn: Turn) -> AsyncGenerator[Event]:
+    async def _thread(self, conversation: str, person: str) -> Thread:
+        thread = await self._records.thread(conversation, person) if an_id(conversation) else None
+        if thread is None:
+            raise no_conversation()
+        return thread
+
+    def run(self, turn: Turn) -> AsyncGenerator[Event]:
         """The turn's events, recorded. A stream that is closed early is recorded as stopped, with its text."""
-        record = Record()
-        watched = self._metrics.turn(turn)
-        done = asyncio.Event()
-        self._running.setdefault(turn.conversation, set()).add(done)
-        try:
-            async with aclosing(self.engine.run(turn)) as events:
-                async for event in events:
-                    record.take(event)
-                    watched.take(event)
-                    if isinstance(event, Finished | Failed):
-                        await self._kept(turn, record)
-                    yield event
-        finally:
-            watched.end()
-            try:
-                if record.status == "stopped":
-                    await self._kept(turn, record)
-            finally:
-                self._settle(turn.conversation, done)
+        return self._runs.run(self.engine, turn)
 
-    def _settle(self, conversation: str, done: asyncio.Event) -> None:
-        done.set()
-        running = self._running.get(conversation, set())
-        running.discard(done)
-        if not running:
-            self._running.pop(conversation, None)
-
-    async def _kept(self, turn: Turn, record: Record) -> None:
-        """Record the turn. Shielded: whoever stops it must not also stop its being recorded."""
-        task = asyncio.ensure_future(self._save(turn, record))
-        self._saving.add(task)
-        task.add_done_callback(self._saving.discard)
-        await asyncio.shield(task)
-
-    async def _save(self, turn: Turn, record: Record) -> None:
-        """What cannot be recorded is logged: the reader has the answer all the same."""
-        try:
-            await self._records.end_turn(
-                turn.id, answer="".join(record.text), status=record.status, events=record.columns
-            )
-        except RecordsError:
-            log.exception("turn %s could not be recorded", turn.id)
-
-    def _checked_text(self, text: str) -> str:
-        text = text.strip()
-        if not any(unicodedata.category(letter)[0] not in "CZ" for letter in text):
-            raise TurnRejected("empty_turn", "The message is empty. Type a question first.")
-        if any(unicodedata.category(letter) == "Cs" for letter in text):
-            raise TurnRejected("not_text", "The message holds something that is not text. Type it again.")
-        limit = self._front.limits.turn_characters
-        if len(text) > limit:
-            raise TurnRejected(
-                "turn_too_long", f"The message has {len(text):,} characters; at most {limit:,} can be read at once."
-            )
-        return text
-
-    async def _readable(self, surface: str, collection: str | None, groups: Collection[str]) -> frozenset[str]:
+    async def _readable(
+        self, surface: str, collection: str | None, groups: Collection[str], conversation: str | None
+    ) -> frozenset[str]:
         """What the turn may search. A collection that the person may not read is refused in the very words of one
         that does not exist."""
         if surface not in self._front.surfaces:
             raise TurnRejected("unknown_surface", f"There is no surface '{surface}'.")
         readable = frozenset(await self._front.surfaces[surface](groups))
+        attached = frozenset[str]()
+        if conversation is not None and self._attached is not None:
+            attached = await self._attached(conversation)
         if collection is None:
-            return readable
+            return readable | attached
         if collection not in readable:
             there = ", ".join(sorted(readable)) or "none yet"
             raise TurnRejected("unknown_collection", f"There is no collection '{collection}' here. There is: {there}.")
-        return frozenset({collection})
+        return frozenset({collection}) | attached
 
 
-def as_history(turns: Iterable[StoredTurn]) -> tuple[Message, ...]:
+def as_history(turns: Iterable[Said | StoredTurn]) -> tuple[Message, ...]:
     """A conversation as messages, for the next turn. Unanswered turns count as said."""
     messages: list[Message] = []
     for turn in turns:
@@ -286,16 +292,6 @@ def as_history(turns: Iterable[StoredTurn]) -> tuple[Message, ...]:
         if turn.answer.strip():
             messages.append(Message("assistant", turn.answer))
     return tuple(messages)
-
-
-def _route(route: str | None) -> RouteName | None:
-    if route is None or route == "auto":
-        return None
-    names = [name for name, row in ROUTES.items() if row.on_request]
-    for name in names:
-        if name == route:
-            return name
-    raise TurnRejected("unknown_route", f"There is no route '{route}'. There is: auto, {', '.join(names)}.")
 
 
 def new_person() -> str:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import delete, select
 
 from assistant.conversation.turn import Message
 from assistant.records.models import CorrectionRow
-from assistant.records.repository import RecordsError, Repository, hold
+from assistant.records.repository import Gone, Repository, hold
+from assistant.records.stored import aware
 from assistant.routing.labelled import LabelledTurn
 
 KIND = "correction"
@@ -19,12 +20,13 @@ KIND = "correction"
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """One turn with what it should have been. ``turn`` is the id of the version that was corrected, ``decision`` its
-    decision (the fields of the ``routed`` event but the ids); ``history`` ends before the turn."""
+    """One turn with what it should have been. ``turn`` is the id of the version that was corrected, ``question`` that
+    of the first one with its words, ``decision`` its decision (the fields of the ``routed`` event but the ids);
+    ``history`` ends before the turn."""
 
     turn: str
     conversation: str
-    position: int
+    question: str
     verdict: str
     person: str
     surface: str
@@ -56,17 +58,17 @@ class Corrections:
         self._records = repository
 
     async def note(self, correction: Correction) -> None:
-        """Keep it in place of what was said of the same turn before."""
+        """Keep it in place of what was said of the same question before. Raises Gone."""
         async with self._records.session() as session:
             if not await hold(session, correction.conversation):
-                raise RecordsError("the correction cannot be kept: its conversation was deleted meanwhile")
-            await session.execute(_of(correction.conversation, correction.position))
+                raise Gone
+            await session.execute(_of(correction.conversation, correction.question))
             session.add(_row(correction))
 
-    async def take_back(self, conversation: str, position: int) -> bool:
-        """Forget what was said of a turn; whether there was anything."""
+    async def take_back(self, conversation: str, question: str) -> bool:
+        """Forget what was said of a question; whether there was anything."""
         async with self._records.session() as session:
-            gone = await session.execute(_of(conversation, position).returning(CorrectionRow.id))
+            gone = await session.execute(_of(conversation, question).returning(CorrectionRow.id))
             return gone.first() is not None
 
     async def listed(self, conversation: str | None = None) -> list[Correction]:
@@ -83,16 +85,16 @@ async def labelled(records: Repository) -> list[LabelledTurn]:
     return [each.labelled() for each in await Corrections(records).listed()]
 
 
-def _of(conversation: str, position: int) -> Any:
+def _of(conversation: str, question: str) -> Any:
     return delete(CorrectionRow).where(
-        CorrectionRow.conversation_id == conversation, CorrectionRow.position == position
+        CorrectionRow.conversation_id == conversation, CorrectionRow.question == question
     )
 
 
 def _row(correction: Correction) -> CorrectionRow:
     return CorrectionRow(
         conversation_id=correction.conversation,
-        position=correction.position,
+        question=correction.question,
         turn=correction.turn,
         verdict=correction.verdict,
         person=correction.person,
@@ -107,11 +109,10 @@ def _row(correction: Correction) -> CorrectionRow:
 
 
 def _correction(row: CorrectionRow) -> Correction:
-    made_at = row.made_at.replace(tzinfo=UTC) if row.made_at.tzinfo is None else row.made_at
     return Correction(
         turn=row.turn,
         conversation=row.conversation_id,
-        position=row.position,
+        question=row.question,
         verdict=row.verdict,
         person=row.person,
         surface=row.surface,
@@ -120,5 +121,5 @@ def _correction(row: CorrectionRow) -> Correction:
         information=row.information,
         voice=row.voice,
         decision=row.decision,
-        made_at=made_at,
+        made_at=aware(row.made_at),
     )

@@ -4,53 +4,46 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
-from sqlalchemy import Connection, Select, Table, event, exists, func, insert, select, update
+from sqlalchemy import Connection, Select, Table, bindparam, event, select, update
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, InvalidRequestError, NoSuchModuleError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
-from sqlalchemy.orm import Session, aliased
 
-from assistant.records.models import ConversationRow, TurnRow, now
+from assistant.records import placing
+from assistant.records.models import RUNNING, ConversationRow, TurnRow, now
+from assistant.records.placing import title_of
+from assistant.records.stored import SILENCE, Said, Thread, Tree, stored
+from assistant.records.stored import StoredTurn as StoredTurn
 
-_NEW_CONVERSATION = insert(cast(Table, ConversationRow.__table__))
-_NEW_TURN = insert(cast(Table, TurnRow.__table__))
-"""On the tables: as objects of the ORM they take twice as long, before the first token of every conversation."""
+_TURNS = cast(Table, TurnRow.__table__)
+_SAID = (TurnRow.id, TurnRow.parent, TurnRow.text, TurnRow.answer)
 MIGRATIONS = Path(__file__).parent / "migrations"
-TITLE_CHARACTERS = 80
 
 
 class RecordsError(Exception):
     """The records database cannot be used; the message says why and never holds a password."""
 
 
+class Gone(RecordsError):
+    """The conversation was deleted meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__("this conversation was deleted meanwhile")
+
+
 @dataclass(frozen=True, slots=True)
-class StoredTurn:
-    """A turn as recorded; the event fields are as encoded for the wire, None where the event did not come.
+class Partial:
+    """What has been written of a running turn; ``events`` holds what is new among routed, retrieved and checked."""
 
-    ``position`` is its place in its conversation; ``version`` counts how often it was run there, from 0.
-    ``collection`` is the one that it was to search, None for all.
-    """
-
-    id: str
-    conversation: str
-    position: int
-    version: int
-    collection: str | None
-    text: str
+    turn: str
     answer: str
-    status: str
-    routed: Mapping[str, Any] | None
-    retrieved: Mapping[str, Any] | None
-    checked: Mapping[str, Any] | None
-    ended: Mapping[str, Any] | None
-    created_at: datetime
+    events: Mapping[str, Any]
 
 
 class Repository:
@@ -70,9 +63,10 @@ class Repository:
         try:
             self._engine = create_async_engine(self._url, hide_parameters=True)
             if self._engine.dialect.name == "sqlite":
-                event.listen(self._engine.sync_engine, "connect", _sqlite_pragmas)
+                event.listen(self._engine.sync_engine, "connect", _prepare_sqlite)
             async with self._engine.begin() as connection:
                 await connection.run_sync(migrate)
+                await connection.run_sync(_end_the_silent)
             self._sessions = async_sessionmaker(self._engine, expire_on_commit=False)
         except (ArgumentError, NoSuchModuleError, ModuleNotFoundError, InvalidRequestError) as error:
             raise RecordsError(
@@ -109,29 +103,23 @@ class Repository:
         except (DBAPIError, OSError) as error:
             raise RecordsError(f"the records database failed: {getattr(error, 'orig', error)}") from error
 
-    async def start_conversation(self, person: str, surface: str, first: str) -> str:
-        """A new conversation, titled by its first turn; returns its id."""
-        row = ConversationRow(id=str(uuid.uuid4()), person=person, surface=surface, title=_title(first))
+    def _in_line(self) -> AbstractAsyncContextManager[object]:
+        """SQLite lets one write at a time and has the others try again and again, for seconds where many do: here they
+        wait in line. Other databases do that themselves."""
+        sqlite = self._engine is not None and self._engine.dialect.name == "sqlite"
+        return self._placing if sqlite else nullcontext()
+
+    async def start_conversation(self, person: str, surface: str, first: str = "") -> str:
+        """A new conversation without a turn, titled by ``first``, or else by its first turn; returns its id."""
+        row = ConversationRow(id=str(uuid.uuid4()), person=person, surface=surface, title=title_of(first))
         async with self.session() as session:
             session.add(row)
         return row.id
 
     async def begin(self, person: str, surface: str, text: str, collection: str | None = None) -> tuple[str, str]:
         """A new conversation with its first turn, in one transaction; returns the ids of both."""
-        conversation, turn = str(uuid.uuid4()), str(uuid.uuid4())
-
-        def write(session: Session) -> None:
-            session.execute(
-                _NEW_CONVERSATION, {"id": conversation, "person": person, "surface": surface, "title": _title(text)}
-            )
-            session.execute(
-                _NEW_TURN,
-                {"id": turn, "conversation_id": conversation, "position": 0, "text": text, "collection": collection},
-            )
-
-        async with self.session() as session:
-            await session.run_sync(write)
-        return conversation, turn
+        async with self._in_line(), self.session() as session:
+            return await session.run_sync(placing.begin, person, surface, text, collection)
 
     async def surface_of(self, conversation: str, person: str) -> str | None:
         """The surface of a conversation, None unless it exists and is this person's."""
@@ -141,71 +129,104 @@ class Repository:
             )
             return (await session.execute(query)).scalar_one_or_none()
 
-    async def turns(self, conversation: str) -> list[StoredTurn]:
-        """The turns of a conversation, oldest first, each in its newest version."""
-        newer = aliased(TurnRow)
-        superseded = exists().where(
-            newer.conversation_id == TurnRow.conversation_id,
-            newer.position == TurnRow.position,
-            newer.version > TurnRow.version,
+    async def thread(self, conversation: str, person: str) -> Thread | None:
+        """What was said in a conversation, None unless it exists and is this person's."""
+        query = (
+            select(ConversationRow.surface, ConversationRow.leaf, *_SAID)
+            .outerjoin(TurnRow, TurnRow.conversation_id == ConversationRow.id)
+            .where(ConversationRow.id == conversation, ConversationRow.person == person)
         )
-        query = select(TurnRow).where(TurnRow.conversation_id == conversation, ~superseded)
-        return await self._stored(query.order_by(TurnRow.position))
+        async with self.session() as session:
+            rows = (await session.execute(query)).all()
+        said = {row[2]: Said(*row[2:]) for row in rows if row[2] is not None}
+        return Thread(rows[0][0], rows[0][1], said) if rows else None
 
-    async def versions(self, conversation: str, position: int) -> list[StoredTurn]:
-        """Every version of the turn at a position, the first one first; the last one is what ``turns`` gives."""
-        query = select(TurnRow).where(TurnRow.conversation_id == conversation, TurnRow.position == position)
-        return await self._stored(query.order_by(TurnRow.version))
+    async def turns(self, conversation: str) -> list[StoredTurn]:
+        """The shown branch of a conversation, oldest first."""
+        async with self.session() as session:
+            tree = await placing.tree(session, conversation)
+            shown = tree.shown()
+            found = select(TurnRow).where(TurnRow.conversation_id == conversation)
+            if len(shown) < len(tree.nodes):
+                found = found.where(TurnRow.id.in_(shown))
+            return await _in_tree(session, found, tree)
+
+    async def tree(self, conversation: str) -> list[StoredTurn]:
+        """The turns of all branches of a conversation, by position and version."""
+        async with self.session() as session:
+            tree = await placing.tree(session, conversation)
+            return await _in_tree(session, select(TurnRow).where(TurnRow.conversation_id == conversation), tree)
 
     async def turn(self, turn: str, person: str) -> StoredTurn | None:
-        """One version of a turn, None unless it exists in a conversation of this person."""
+        """One turn, None unless it exists in a conversation of this person."""
         query = select(TurnRow).join(ConversationRow, ConversationRow.id == TurnRow.conversation_id)
-        return next(iter(await self._stored(query.where(TurnRow.id == turn, ConversationRow.person == person))), None)
-
-    async def _stored(self, query: Select[Any]) -> list[StoredTurn]:
         async with self.session() as session:
-            return [_turn(row) for row in (await session.execute(query)).scalars()]
-
-    async def start_turn(self, conversation: str, text: str, collection: str | None = None) -> str:
-        """Record what was said before anything answers it; returns the turn's id."""
-        turn = TurnRow(id=str(uuid.uuid4()), conversation_id=conversation, text=text, collection=collection)
-        # The conversation is written first, which holds it.
-        touched = update(ConversationRow).where(ConversationRow.id == conversation).values(updated_at=now())
-        async with self._placing, self.session() as session:
-            await session.execute(touched)
-            last = await _last_position(session, conversation)
-            turn.position = 0 if last is None else last + 1
-            session.add(turn)
-        return turn.id
-
-    async def start_version(self, turn: StoredTurn) -> str | None:
-        """Record that a turn is run again in its place; returns the new version's id. None, and nothing is recorded,
-        where it is not the last turn of its conversation (any more)."""
-        again = TurnRow(
-            id=str(uuid.uuid4()),
-            conversation_id=turn.conversation,
-            position=turn.position,
-            text=turn.text,
-            collection=turn.collection,
-        )
-        touched = update(ConversationRow).where(ConversationRow.id == turn.conversation).values(updated_at=now())
-        async with self._placing, self.session() as session:
-            await hold(session, turn.conversation)
-            if await _last_position(session, turn.conversation) != turn.position:
+            row = (await session.execute(query.where(TurnRow.id == turn, ConversationRow.person == person))).scalar()
+            if row is None:
                 return None
-            newest = select(func.max(TurnRow.version)).where(
-                TurnRow.conversation_id == turn.conversation, TurnRow.position == turn.position
+            beside = select(TurnRow.id).where(
+                TurnRow.conversation_id == row.conversation_id,
+                TurnRow.position == row.position,
+                TurnRow.parent.is_not_distinct_from(row.parent),
             )
-            again.version = (await session.execute(newest)).scalar_one() + 1
-            session.add(again)
-            await session.execute(touched)
-        return again.id
+            return stored(row, (await session.execute(beside.order_by(TurnRow.version))).scalars())
+
+    async def start_turn(
+        self, conversation: str, text: str, collection: str | None = None, after: str | None = None
+    ) -> str:
+        """Record what was said before anything answers it, at the end of the shown branch; returns the turn's id.
+        ``after`` is the last turn that its history holds: where another branch is shown meanwhile, it goes there.
+        Raises Gone."""
+        async with self._placing, self.session() as session:
+            held = await placing.touch(session, conversation)
+            if held is None:
+                raise Gone
+            parent = held.leaf
+            if after is not None and after != parent:
+                shown = (await placing.tree(session, conversation)).shown()
+                parent = parent if after in shown else after
+            return await placing.add(session, held, parent, await placing.after(session, parent), text, collection)
+
+    async def start_sibling(self, turn: StoredTurn, text: str, collection: str | None) -> str:
+        """Record that something is said in the place of a turn: its words again, or others. The shown branch ends
+        with it; returns the new turn's id. Raises Gone."""
+        async with self._placing, self.session() as session:
+            held = await placing.touch(session, turn.conversation)
+            if held is None:
+                raise Gone
+            return await placing.add(session, held, turn.parent, turn.position, text, collection)
+
+    async def show(self, turn: StoredTurn) -> None:
+        """Show a branch that goes through a turn: the one with the newest end, or the one that is shown where that
+        goes through it already. Raises Gone."""
+        async with self._placing, self.session() as session:
+            if not await hold(session, turn.conversation):
+                raise Gone
+            tree = await placing.tree(session, turn.conversation)
+            if turn.id not in tree.shown():
+                await placing.show(session, turn.conversation, tree.newest_below(turn.id))
+
+    async def keep(self, partials: Sequence[Partial]) -> None:
+        """Record how far running turns have come; what has ended meanwhile stays as it is."""
+        rows = [{"turn_id": each.turn, "answer": each.answer, "written_at": now()} for each in partials]
+        running = update(_TURNS).where(_TURNS.c.id == bindparam("turn_id"), _TURNS.c.status == "running")
+        async with self._in_line(), self.session() as session:
+            await session.execute(running.values(answer=bindparam("answer"), written_at=bindparam("written_at")), rows)
+            for each in partials:
+                if each.events:
+                    await session.execute(running.values(**each.events), {"turn_id": each.turn})
 
     async def end_turn(self, turn: str, *, answer: str, status: str, events: Mapping[str, Any]) -> None:
         """Record how a turn ended; ``events`` maps routed, retrieved, checked and ended to encoded events."""
-        async with self.session() as session:
+        async with self._in_line(), self.session() as session:
             values = {"answer": answer, "status": status, **events}
             await session.execute(update(TurnRow).where(TurnRow.id == turn).values(**values))
+
+
+async def _in_tree(session: AsyncSession, query: Select[Any], tree: Tree) -> list[StoredTurn]:
+    families = tree.families()
+    rows = (await session.execute(query.order_by(TurnRow.position, TurnRow.version))).scalars()
+    return [stored(row, families[row.parent]) for row in rows if row.id in tree.nodes]
 
 
 async def hold(session: AsyncSession, conversation: str) -> bool:
@@ -215,32 +236,10 @@ async def hold(session: AsyncSession, conversation: str) -> bool:
     return held.first() is not None
 
 
-async def _last_position(session: AsyncSession, conversation: str) -> int | None:
-    query = select(func.max(TurnRow.position)).where(TurnRow.conversation_id == conversation)
-    return (await session.execute(query)).scalar_one()
-
-
-def _title(first: str) -> str:
-    title = " ".join(first.split())
-    return title if len(title) <= TITLE_CHARACTERS else title[: TITLE_CHARACTERS - 1].rstrip() + "…"
-
-
-def _turn(row: TurnRow) -> StoredTurn:
-    return StoredTurn(
-        id=row.id,
-        conversation=row.conversation_id,
-        position=row.position,
-        version=row.version,
-        collection=row.collection,
-        text=row.text,
-        answer=row.answer,
-        status=row.status,
-        routed=row.routed,
-        retrieved=row.retrieved,
-        checked=row.checked,
-        ended=row.ended,
-        created_at=row.created_at,
-    )
+def _end_the_silent(connection: Connection) -> None:
+    """What ran when its process died has stopped."""
+    silent = (_TURNS.c.written_at < now() - SILENCE) | _TURNS.c.written_at.is_(None)
+    connection.execute(update(_TURNS).where(RUNNING, silent).values(status="stopped"))
 
 
 def migrate(connection: Connection) -> None:
@@ -257,11 +256,17 @@ def migrate(connection: Connection) -> None:
     command.upgrade(config, "head")
 
 
-def _sqlite_pragmas(connection: Any, _: object) -> None:
+def _prepare_sqlite(connection: Any, _: object) -> None:
     cursor = connection.cursor()
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=20000"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+    # SQLite's own knows the letters of English only.
+    connection.create_function("lower", 1, _lower, deterministic=True)
+
+
+def _lower(text: Any) -> str | None:
+    return None if text is None else str(text).lower()
 
 
 def _without_password(url: str) -> str:

@@ -67,15 +67,27 @@ def test_while_a_server_runs_it_does_the_work_and_knows_the_turns_of_before(fill
         assert done.returncode == 2 and "no such turn of yours" in done.stderr
 
 
-def test_an_earlier_turn_is_corrected_and_not_run_again(filled: Path) -> None:
+def test_an_earlier_turn_is_corrected_and_run_again(filled: Path) -> None:
     with serving(filled) as server:
         first = said(server, LONDON)
         said(server, "and in Paris?", conversation=first["conversation"])
         done = run(filled, "router", "correct", first["turn"], "look_up")
-        assert done.returncode == 0 and "corrected, not run again: Only the last turn" in done.stdout, done.stderr
+        assert done.returncode == 0 and "£165" in done.stdout, done.stderr
     done = run(filled, "router", "correct", first["turn"], "look_up", "--json")
-    assert json.loads(done.stdout)["code"] == "not_last"
+    assert json.loads(done.stdout)["conversation"] == first["conversation"]
     assert first["turn"] in run(filled, "router", "corrections").stdout
+
+
+def test_what_can_no_longer_be_searched_is_corrected_and_not_run_again(filled: Path, tmp_path: Path) -> None:
+    (tmp_path / "more.md").write_text("# More\n\nThe hotel cap per night in London is £165.\n")
+    assert run(filled, "ingest", str(tmp_path / "more.md"), "--collection", "more").returncode == 0
+    with serving(filled) as server:
+        asked = said(server, LONDON, collection="more")
+        assert run(filled, "collections", "remove", "more").returncode == 0
+        done = run(filled, "router", "correct", asked["turn"], "look_up")
+        assert done.returncode == 0 and "corrected, not run again: There is no collection" in done.stdout, done.stderr
+    done = run(filled, "router", "correct", asked["turn"], "look_up", "--json")
+    assert json.loads(done.stdout)["code"] == "unknown_collection"
 
 
 def said(server: Serving, message: str, **where: str) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from typer.testing import CliRunner, Result
 
 from assistant.__main__ import app
 from assistant.cli import models_detect
-from assistant.cli.models import Answer, Health
 from assistant.config_file import load
+from assistant.model_health import Answer, Health
 from connectors.base import Offered
 from connectors.detect import PROVIDERS, LocalServer, Provider, providers
 from tests.conftest import ROOT
@@ -107,7 +107,7 @@ def test_list_ends_well_where_only_models_without_a_role_are_wrong(tmp_path: Pat
 
 
 def test_a_server_that_says_nothing_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("assistant.cli.models.SECONDS", 0.3)
+    monkeypatch.setattr("assistant.model_health.SECONDS", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}/v1"
         write_settings(tmp_path, models={"mute": {"connector": "vllm", "base_url": address, "model": "m"}})

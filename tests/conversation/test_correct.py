@@ -124,7 +124,7 @@ async def test_a_turn_that_should_have_been_looked_up_is_kept_so_and_looked_up_a
 
     shown = await demo.records.turns(asked.conversation)
     assert [turn.id for turn in shown] == [first.id, again.id] and "£165" in shown[1].answer
-    assert [turn.id for turn in await demo.records.versions(asked.conversation, 1)] == [asked.id, again.id]
+    assert shown[1].siblings == (asked.id, again.id)
     (kept,) = await labelled(demo.records)
     assert (kept.turn, kept.history, kept.information, kept.voice) == (LONDON, asked.history, True, False)
     assert (kept.kind, kept.domain, kept.conversation) == ("correction", "portal", asked.conversation)
@@ -145,19 +145,32 @@ async def test_the_decision_that_was_made_is_kept_with_it(demo: Assistant) -> No
     assert (shown["route"], shown["information"], shown["voice"], shown["id"]) == ("voice", False, None, asked.id)
 
 
-async def test_what_came_after_a_turn_is_not_in_its_correction_and_keeps_it_from_being_run_again(
+async def test_an_earlier_turn_is_corrected_without_what_came_after_it_and_the_branch_ends_with_the_new_answer(
     demo: Assistant,
 ) -> None:
     first = await say(demo, "hello", route="voice")
     asked = await say(demo, LONDON, conversation=first.conversation, route="voice")
-    await say(demo, "thanks, bye", conversation=first.conversation)
-    assert await demo.service.correct(asked.id, "look_up", person="ada") is None
+    after = await say(demo, "thanks, bye", conversation=first.conversation)
+    again = await demo.service.correct(asked.id, "look_up", person="ada")
+    assert again is not None and (again.history, again.route) == (asked.history, "retrieve")
     (kept,) = await labelled(demo.records)
     assert kept.history == asked.history and len(kept.history) == 2
-    with pytest.raises(TurnRejected) as caught:
-        await demo.service.again(asked.id, "retrieve", person="ada")
-    assert caught.value.code == "not_last"
-    assert len(await demo.records.versions(first.conversation, 1)) == 1
+    assert [turn.id for turn in await demo.records.turns(first.conversation)] == [first.id, again.id]
+    await demo.service.show(after.id, person="ada")
+    assert [turn.id for turn in await demo.records.turns(first.conversation)] == [first.id, asked.id, after.id]
+    await demo.service.label(asked.id, "in_voice", person="ada")
+    assert len(await labelled(demo.records)) == 1, "it is the same question on whichever branch"
+
+
+async def test_the_same_place_with_other_words_is_another_question(demo: Assistant) -> None:
+    asked = await say(demo, LONDON, route="voice")
+    edited = await demo.service.edit(asked.id, "What is the cap in Paris?", person="ada", route="voice")
+    await run(demo.service, edited)
+    for turn in (asked, edited):
+        await demo.service.label(turn.id, "look_up", person="ada")
+    assert {each.turn for each in await labelled(demo.records)} == {LONDON, "What is the cap in Paris?"}
+    assert await demo.service.take_back(edited.id, person="ada") is True
+    assert [each.turn for each in await labelled(demo.records)] == [LONDON]
 
 
 async def test_the_last_word_on_a_turn_counts_also_where_it_is_said_of_the_next_answer(demo: Assistant) -> None:
@@ -196,7 +209,7 @@ async def test_the_routers_rule_for_the_voice_is_asked(demo: Assistant) -> None:
     service = service_of(demo, {"demo"}, lambda *given: bool(told.append(given)) or True)  # type: ignore[func-returns-value]
     again = await service.correct(asked.id, "look_up", person="ada")
     assert again is not None and again.route == "both"
-    (stored, _) = await demo.records.versions(asked.conversation, 0)
+    (stored, _) = await demo.records.tree(asked.conversation)
     assert stored.routed is not None and told == [("portal", stored.routed["scores"]["voice"])]
 
 
@@ -209,7 +222,7 @@ async def test_a_turn_is_run_again_in_the_collection_that_it_was_asked_of(demo: 
     assert again is not None and again.collections == frozenset({"demo"})
     readable.remove("demo")
     assert await service.correct(asked.id, "look_up", person="ada") is None, "it may not be read any more"
-    assert len(await demo.records.versions(asked.conversation, 0)) == 2
+    assert len(await demo.records.tree(asked.conversation)) == 2
     assert len(await service.corrections()) == 1
 
 
@@ -229,7 +242,7 @@ async def test_what_cannot_be_said_is_refused_and_not_kept(
         await demo.service.correct(asked.id, verdict, person=person)
     assert caught.value.code == code and str(caught.value)
     assert await demo.service.corrections() == []
-    assert len(await demo.records.versions(asked.conversation, 0)) == 1
+    assert len(await demo.records.tree(asked.conversation)) == 1
 
 
 async def test_somebody_elses_turn_is_refused_in_the_words_of_one_that_does_not_exist(demo: Assistant) -> None:
@@ -257,5 +270,5 @@ async def test_a_turn_that_is_run_again_and_fails_says_so_and_leaves_the_old_ans
     asked = await say(demo, "hello", route="voice")
     events = await run(demo.service, await demo.service.correct(asked.id, "look_up", person="ada"))
     assert isinstance(events[-1], Failed)
-    assert [turn.answer for turn in await demo.records.versions(asked.conversation, 0)] == ["Hello.", ""]
+    assert [turn.answer for turn in await demo.records.tree(asked.conversation)] == ["Hello.", ""]
     assert len(await demo.service.corrections()) == 1

@@ -29,11 +29,11 @@ DECISION = {
 HISTORY = (Message("user", "hello"), Message("assistant", "Hi. 😀"))
 
 
-def correction(conversation: str, position: int = 1, **changed: object) -> Correction:
+def correction(conversation: str, number: int = 1, **changed: object) -> Correction:
     made = Correction(
-        turn=f"turn-{position}",
+        turn=f"turn-{number}",
         conversation=conversation,
-        position=position,
+        question=f"question-{number}",
         verdict="look_up",
         person="ada",
         surface="portal",
@@ -84,8 +84,8 @@ async def test_a_second_word_on_a_turn_replaces_the_first_and_can_be_taken_back(
     await kept.note(correction(conversation))
     await kept.note(correction(conversation, turn="again", verdict="in_voice", voice=True))
     assert [(each.turn, each.verdict, each.voice) for each in await kept.listed()] == [("again", "in_voice", True)]
-    assert await kept.take_back(conversation, 1) is True
-    assert await kept.take_back(conversation, 1) is False
+    assert await kept.take_back(conversation, "question-1") is True
+    assert await kept.take_back(conversation, "question-1") is False
     assert await kept.listed() == []
 
 
@@ -131,7 +131,7 @@ def test_whatever_is_said_and_taken_back_the_last_word_on_each_turn_is_kept(
             kept, expected = Corrections(records), dict[int, Correction]()
             for count, (position, said) in enumerate(operations):
                 if said is None:
-                    assert await kept.take_back(conversation, position) == (position in expected)
+                    assert await kept.take_back(conversation, f"question-{position}") == (position in expected)
                     expected.pop(position, None)
                     continue
                 text, information = said

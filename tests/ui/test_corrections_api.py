@@ -80,13 +80,16 @@ def test_a_correction_is_taken_back(server: Serving) -> None:
     assert listed(server, asked["conversation"]) == []
 
 
-def test_an_earlier_turn_is_corrected_and_not_run_again(server: Serving) -> None:
+def test_an_earlier_turn_is_corrected_and_the_branch_ends_with_its_new_answer(server: Serving) -> None:
     asked = chat(server, message=LONDON, route="voice")[0]
     chat(server, message="and in Paris?", conversation=asked["conversation"])
-    found = correct(server, asked["turn"], "look_up").json()
-    assert found["corrected"] is True and found["refused"]["code"] == "not_last"
+    again = events(correct(server, asked["turn"], "look_up"))
+    assert "£165" in again[-1]["answer"]
     (kept,) = listed(server, asked["conversation"])
     assert kept["history"] == []
+    shown = httpx.get(f"{server.url}/api/conversations/{asked['conversation']}").json()["turns"]
+    assert [turn["id"] for turn in shown] == [again[0]["turn"]]
+    assert shown[0]["correction"] == {"verdict": "look_up", "turn": asked["turn"]}
 
 
 def test_nobody_corrects_the_turn_of_somebody_else(server: Serving) -> None:

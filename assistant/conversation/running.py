@@ -1,0 +1,81 @@
+"""Turns as they run: every event recorded, however they end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from assistant.conversation.engine import Engine
+from assistant.conversation.events import Event, Failed, Finished
+from assistant.conversation.keeping import Keeper
+from assistant.conversation.record import Record
+from assistant.conversation.turn import Turn
+from assistant.records.repository import RecordsError, Repository
+from assistant.telemetry import Metrics
+
+log = logging.getLogger(__name__)
+
+
+class Runs:
+    """Runs turns and knows which are running."""
+
+    def __init__(self, records: Repository, metrics: Metrics) -> None:
+        self._records = records
+        self._metrics = metrics
+        self._keeper = Keeper(records)
+        self._running: dict[str, set[asyncio.Event]] = {}
+        self._saving: set[asyncio.Task[None]] = set()
+
+    async def settled(self, conversation: str, seconds: float) -> None:
+        """Wait until no turn of a conversation is running, at most so long."""
+        waits = [event.wait() for event in self._running.get(conversation, ())]
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.gather(*waits), seconds)
+
+    async def run(self, engine: Engine, turn: Turn) -> AsyncGenerator[Event]:
+        """The turn's events, recorded. A stream that is closed early is recorded as stopped, with its text."""
+        record = Record()
+        watched = self._metrics.turn(turn)
+        done = asyncio.Event()
+        self._running.setdefault(turn.conversation, set()).add(done)
+        self._keeper.watch(turn.id, record)
+        try:
+            async with aclosing(engine.run(turn)) as events:
+                async for event in events:
+                    record.take(event)
+                    watched.take(event)
+                    if isinstance(event, Finished | Failed):
+                        await self._kept(turn, record)
+                    yield event
+        finally:
+            watched.end()
+            self._keeper.release(turn.id)
+            try:
+                if record.status == "stopped":
+                    await self._kept(turn, record)
+            finally:
+                self._settle(turn.conversation, done)
+
+    def _settle(self, conversation: str, done: asyncio.Event) -> None:
+        done.set()
+        running = self._running.get(conversation, set())
+        running.discard(done)
+        if not running:
+            self._running.pop(conversation, None)
+
+    async def _kept(self, turn: Turn, record: Record) -> None:
+        """Record the turn. Shielded: whoever stops it must not also stop its being recorded."""
+        task = asyncio.ensure_future(self._save(turn, record))
+        self._saving.add(task)
+        task.add_done_callback(self._saving.discard)
+        await asyncio.shield(task)
+
+    async def _save(self, turn: Turn, record: Record) -> None:
+        """What cannot be recorded is logged: the reader has the answer all the same."""
+        try:
+            await self._records.end_turn(turn.id, answer=record.answer(), status=record.status, events=record.columns)
+        except RecordsError:
+            log.exception("turn %s could not be recorded", turn.id)
