@@ -16,6 +16,7 @@ from typing import Any, Self
 from assistant.access.readers import Readers
 from assistant.backends import Backends, CurrentModel
 from assistant.config_errors import ConfigError
+from assistant.conversation.attachments import Attachments
 from assistant.conversation.correct import voiced_by
 from assistant.conversation.engine import Engine
 from assistant.conversation.service import ChatService, Front, Limits
@@ -25,6 +26,7 @@ from assistant.knowledge.collections import Collections, row
 from assistant.knowledge.embedder import Embedder, FastEmbedder
 from assistant.knowledge.happenings import Mistake, Tell
 from assistant.knowledge.ingesting import ingest
+from assistant.knowledge.private import PrivateCollections
 from assistant.knowledge.rebuild import rebuild, roll_back
 from assistant.knowledge.sources.registry import build as build_source
 from assistant.knowledge.store import Index
@@ -78,6 +80,7 @@ class Assistant:
     whatever: bool = False
     problem: str | None = None
     metrics: Metrics = field(default_factory=Metrics)
+    attachments: Attachments = field(init=False)
     _taking: asyncio.Lock = field(default_factory=asyncio.Lock)
     _refreshing: set[asyncio.Task[None]] = field(default_factory=set)
     _opened: AsyncExitStack = field(default_factory=AsyncExitStack)
@@ -88,6 +91,10 @@ class Assistant:
 
     def __post_init__(self) -> None:
         self._readers = Readers(self.base, self.collections)
+        private = PrivateCollections(self.base, self.collections.manifest)
+        folder, alone = self.settings.data / "attachments", self.settings.store.engine == "embedded"
+        self.attachments = Attachments(private, self.records, folder, self._megabytes, alone=alone)
+        self.collections.carry = self.attachments.carry
         self.metrics.watch(self.backends.resting)
         self._versions = Versions(self.settings.data)
         self._shadow = Shadow(
@@ -115,6 +122,8 @@ class Assistant:
             opened.push_async_callback(self.records.close)
             await legacy.take_over(self.settings.data, self.collections.manifest)
             await self._name_collections(self.settings)
+            await self.attachments.open()
+            opened.push_async_callback(self.attachments.close)
             self._service = self._build_service()
             self._opened = opened.pop_all()
         return self
@@ -235,8 +244,7 @@ class Assistant:
 
     async def list_collections(self) -> dict[str, Any]:
         """Every collection with its readers, and the indexes that are kept, as JSON, for whoever runs this."""
-        index = await self.base.searched()
-        passages = dict(await index.collections()) if index else {}
+        passages = await self.collections.passages()
         readers = await self._readers.who_reads(self.settings, {*passages, *self.settings.collections})
         return {
             "collections": [
@@ -262,9 +270,15 @@ class Assistant:
         elsewhere = partial(embedder_elsewhere, plain_embedder(self.settings))
         return Build(self.make_embedder(self.settings), self.settings.chunking.max_tokens, elsewhere)
 
+    def _megabytes(self) -> int:
+        return self.settings.limits.attachment_megabytes
+
     def _build_service(self) -> ChatService:
         front = self._front(self.settings, self.voice)
-        return ChatService(front, self.records, before=self.follow, metrics=self.metrics)
+        found, forget = self.attachments.searchable, self.attachments.forget
+        return ChatService(
+            front, self.records, before=self.follow, metrics=self.metrics, attached=found, on_delete=forget
+        )
 
     def _front(self, settings: Settings, voice: Voice) -> Front:
         """What a turn needs, by these settings."""
@@ -280,6 +294,7 @@ class Assistant:
                 voice.examples,
                 make_checker(settings, voice.embedder, main),
                 self._shadow,
+                self.attachments.of_turn,
             ),
             {name: partial(self.readable, name) for name in settings.surfaces},
             Limits(settings.limits.turn_characters, settings.limits.conversation_turns),

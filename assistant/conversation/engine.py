@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, aclosing
 from dataclasses import asdict, replace
 from typing import Protocol
@@ -23,8 +23,10 @@ from assistant.conversation.events import (
     TextDelta,
 )
 from assistant.conversation.facts import Changes
+from assistant.conversation.files import looked_up
 from assistant.conversation.routes import ROUTES, Role
 from assistant.conversation.turn import Turn
+from assistant.knowledge.attached import shown
 from assistant.knowledge.documents import Passage
 from assistant.knowledge.embedder import EmbedderError
 from assistant.knowledge.evidence import Evidence, commissioned
@@ -40,6 +42,12 @@ from connectors.builtin import UNANSWERED, UNCONFIGURED
 log = logging.getLogger(__name__)
 SHOWN_EXAMPLES = 4
 PORTAL = "portal"
+FilesOf = Callable[[Turn], Awaitable[Turn]]
+"""The turn with the files that are attached to its conversation."""
+
+
+async def _no_files(turn: Turn) -> Turn:
+    return turn
 
 
 class Lender(Protocol):
@@ -62,7 +70,9 @@ class Engine:
         examples: VoiceExamples,
         checker: Checker,
         shadow: Shadow | None = None,
+        files: FilesOf = _no_files,
     ) -> None:
+        self._files = files
         self._checker = checker
         self._shadow = shadow
         self.watching: set[asyncio.Task[None]] = set()
@@ -89,17 +99,20 @@ class Engine:
         reading: asyncio.Future[None] | None = None
         routed = False
         try:
+            turn = await self._files(turn)
             embedding = asyncio.ensure_future(self._router.embed(turn))
             scores, (found, trouble) = await asyncio.gather(
                 self._router.scores(turn, embedding), self._search(turn, embedding)
             )
             embedded = await embedding
             policy = self._policy(turn)
-            decision = await self._router.route(turn, scores, policy.voice, found)
+            own = await self._router.route(turn, scores, policy.voice, found)
+            in_voice = self._router.in_voice(policy.voice, scores.voice)
+            decision = looked_up(own, turn, found, in_voice=in_voice)
             clock.mark("routed")
             routed = True
             yield Routed(turn.id, turn.conversation, decision)
-            self._watch(turn, decision, policy.voice, found, embedded)
+            self._watch(turn, own, policy.voice, found, embedded)
             route = ROUTES[decision.route]
             evidence: Evidence | None = None
             passages = found.passages if route.looks_up else ()
@@ -109,7 +122,7 @@ class Engine:
                     return
                 evidence = commissioned(found.evidence) if decision.route == "both" else found.evidence
                 clock.mark("retrieved")
-                searched = tuple(sorted(turn.collections))
+                searched = tuple(sorted(map(shown, turn.collections)))
                 yield Retrieved(decision.query, searched, passages, evidence, found.fresh)
             role: Role = "main" if policy.voice == "never" else route.role
             examples = await self._examples.nearest(embedded.vector, SHOWN_EXAMPLES) if role == "voice" else []

@@ -17,6 +17,22 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Attached:
+    """The files of a conversation that a turn can find, by the collection that holds them. ``new`` are those that came
+    after what was said before; ``meant`` those that the turn is about, none where it does not refer to any. ``asked``
+    is the turn without the words for the file, which say nothing of what is in it; ``whole`` says that it asks for
+    nothing in particular ("what is this about?"), ``summary`` that it asks for one, be it of a part."""
+
+    collection: str
+    names: tuple[str, ...]
+    new: tuple[str, ...] = ()
+    meant: tuple[str, ...] = ()
+    asked: str = ""
+    whole: bool = False
+    summary: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
     """One turn. ``collections`` are those that may be searched for it; ``route`` is what the person asked for, or
     None to let the router decide; ``history`` is oldest first and ends before this turn."""
@@ -28,3 +44,4 @@ class Turn:
     route: RouteName | None = None
     id: str = ""
     conversation: str = ""
+    attached: Attached | None = None

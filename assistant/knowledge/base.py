@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from assistant.conversation.turn import Turn
+from assistant.knowledge.attached import is_attached
 from assistant.knowledge.embedder import Embedder
 from assistant.knowledge.retrieve import Found, Retriever
 from assistant.knowledge.store import Index, Store, StoreError
@@ -48,7 +49,8 @@ class Build:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """An index in the store: its name, what it is for (live, previous, building or nothing), its chunks."""
+    """An index in the store: its name, what it is for (live, previous, building or nothing), its chunks but for those
+    of attached files."""
 
     name: str
     use: str
@@ -196,7 +198,8 @@ class DocumentBase:
         found = []
         for name in await self.store.indexes():
             use = next((each for each in (LIVE, PREVIOUS, BUILDING) if aliases.get(each) == name), "")
-            found.append(Stored(name, use, await (await self.store.index(name)).count()))
+            held = await (await self.store.index(name)).collections()
+            found.append(Stored(name, use, sum(n for each, n in held.items() if not is_attached(each))))
         return sorted(found, key=lambda each: ((LIVE, PREVIOUS, BUILDING, "").index(each.use), each.name))
 
     async def searched(self) -> Index | None:

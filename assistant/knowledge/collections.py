@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from assistant.knowledge.attached import is_attached
 from assistant.knowledge.base import Build, DocumentBase
 from assistant.knowledge.embedder import EmbedderError
 from assistant.knowledge.happenings import Began, Ended, Mistake, Noted, Removed, Tell
@@ -32,6 +33,12 @@ Configured = Mapping[str, Sequence[SourceSpec]]
 MakeSource = Callable[[SourceSpec], Source]
 MakeSync = Callable[[Index, Build, str], Sync]
 """Into an index, with what that is made with, by an engine: local or ray."""
+Carry = Callable[[Index, Build], Awaitable[None]]
+"""Brings into an index what it must hold and no source has: the files attached to conversations."""
+
+
+async def _nothing(index: Index, build: Build) -> None:
+    """Where there is nothing of the kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +62,7 @@ class Collections:
         self.make_sync = make_sync
         self.configured: Configured = {}
         self.working = asyncio.Lock()
+        self.carry: Carry = _nothing
         self.changes = 0
         """Counts up with each piece of work that may have changed what there is."""
 
@@ -108,6 +116,12 @@ class Collections:
             )
             for state in states
         ]
+
+    async def passages(self) -> dict[str, int]:
+        """The collections that the index holds, with their numbers of passages; those of conversations are nobody's."""
+        index = await self.base.searched()
+        held = await index.collections() if index else {}
+        return {name: count for name, count in held.items() if not is_attached(name)}
 
     @asynccontextmanager
     async def alone(self, tell: Tell) -> AsyncIterator[None]:
@@ -169,7 +183,9 @@ class Collections:
 
     async def add(self, collection: str, specs: Iterable[SourceSpec]) -> list[SourceState]:
         """Remember sources of a command. Those that are there already keep their origin, but for one that has left
-        the settings: it is the command's from now on."""
+        the settings: it is the command's from now on. Raises Mistake for a name that no collection may have."""
+        if is_attached(collection):
+            raise Mistake(f"'{collection}' cannot name a collection")
         wanted = list(specs)
         ids = [spec.id for spec in wanted]
         for state in await self.states(collection):
@@ -201,6 +217,8 @@ class Collections:
 
     async def drop(self, collection: str) -> bool:
         """Delete a collection and forget its sources; False if there is none. One of the settings stays in them."""
+        if is_attached(collection):
+            return False
         async with self.working:
             index = self.base.live.index
             known = collection in await index.collections() or bool(await self.manifest.sources(collection))

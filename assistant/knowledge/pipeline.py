@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
@@ -29,6 +29,9 @@ model, which is how long a sync that is stopped goes on."""
 
 Known = Mapping[str, Sequence[float]]
 """Vectors that are stored already, by embedding text."""
+
+OnChunks = Callable[[int, int], None]
+"""Called while a document is embedded: so many of its chunks are done, of so many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +57,21 @@ class Transform(Protocol):
 
 
 class LocalTransform:
-    """In this process. ``pipeline`` is LlamaIndex's, of our steps: its own transformations can be put between them."""
+    """In this process. ``pipeline`` is LlamaIndex's, of our steps: its own transformations can be put between them.
+    ``on_chunks`` follows a single document."""
 
     documents_at_once = 16
     characters_at_once = 2_000_000  # some 2,000 chunks
 
-    def __init__(self, embedder: Embedder, collection: str, source: str, max_tokens: int) -> None:
-        self._settings = (collection, source, embedder, max_tokens)
+    def __init__(
+        self,
+        embedder: Embedder,
+        collection: str,
+        source: str,
+        max_tokens: int,
+        on_chunks: OnChunks = lambda done, total: None,
+    ) -> None:
+        self._settings = (collection, source, embedder, max_tokens, on_chunks)
         self._pipeline: IngestionPipeline | None = None
 
     async def points(self, document: Document, known: Known) -> Transformed:
@@ -85,7 +96,13 @@ def unwrapped(nodes: Sequence[BaseNode]) -> Transformed:
     return Transformed(points, sum(node.metadata["known"] for node in nodes))
 
 
-def pipeline(collection: str, source: str, embedder: Embedder, max_tokens: int) -> IngestionPipeline:
+def pipeline(
+    collection: str,
+    source: str,
+    embedder: Embedder,
+    max_tokens: int,
+    on_chunks: OnChunks = lambda done, total: None,
+) -> IngestionPipeline:
     """LlamaIndex's pipeline of our steps. Documents and chunks travel in the nodes' metadata as our own values."""
     from llama_index.core.ingestion import IngestionPipeline
     from llama_index.core.schema import TextNode, TransformComponent
@@ -119,10 +136,12 @@ def pipeline(collection: str, source: str, embedder: Embedder, max_tokens: int) 
         async def acall(self, nodes: Sequence[BaseNode], **_: object) -> list[BaseNode]:
             fresh = [node for node in nodes if node.embedding is None]
             for start in range(0, len(fresh), TEXTS_AT_ONCE):
+                on_chunks(len(nodes) - len(fresh) + start, len(nodes))
                 part = fresh[start : start + TEXTS_AT_ONCE]
                 vectors = await together.embed([node.metadata["chunk"].embedding_text() for node in part])
                 for node, vector in zip(part, vectors, strict=True):
                     node.embedding = vector.tolist()
+            on_chunks(len(nodes), len(nodes))
             return list(nodes)
 
     return IngestionPipeline(transformations=[Split(), Embed()], disable_cache=True)

@@ -61,7 +61,9 @@ async def rebuild(collections: Collections, build: Build, tell: Tell, *, force: 
                 "the new index lacks what the present one holds, so the present one stays. Mend the sources above and "
                 "run it again, which goes on from here; or switch all the same with --force"
             )
+        await collections.carry(index, build)
         await base.go_live(index, build, collections.manifest.drop_index)
+        await collections.carry(index, build)  # what has come since
         collections.changes += 1
         tell(Noted(f"{index.name} is searched from now on; the index before is kept for a rollback"))
         return index.name
@@ -73,6 +75,7 @@ async def roll_back(collections: Collections, build: Build, tell: Tell) -> None:
         name = await collections.base.roll_back(build)
         collections.changes += 1
         tell(Noted(f"{name} is searched again; it is brought up to date now"))
+        await collections.carry(collections.base.live.index, build)
     await collections.sync(await collections.due(), tell)
 
 

@@ -10,16 +10,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 
-from assistant.conversation.turn import Message, Turn
+from assistant.conversation.turn import Attached, Message, Turn
 from assistant.knowledge import disagreement, freshness
 from assistant.knowledge.documents import Passage
 from assistant.knowledge.embedder import Embedder, EmbedderError, Vectors
 from assistant.knowledge.evidence import NOTHING, Evidence, EvidenceModel, Signals, signals
+from assistant.knowledge.overview import overview
 from assistant.knowledge.passages import Joined, folded, joined, neighbours, varied
 from assistant.knowledge.store import Hit, HybridQuery, Index
 from assistant.knowledge.store.bm25 import held
@@ -32,6 +33,10 @@ ANSWER_WEIGHT = 0.2
 DEPENDENT_WORDS = 16
 """A turn of so many words or fewer is taken to lean on its conversation; a longer one less and less."""
 ANSWER_CHARACTERS = 600
+OF_FILES = 2
+"""One in so many passages, at least, is of an attached file that the turn is about."""
+WHOLE = 0.9
+"""The probability that a file answers what asks for nothing in particular in it: it is what was asked for."""
 BM25_WEIGHT = 0.55
 """What BM25 adds to the cosine of the chunk with the best words, if it holds all words that are asked for; with fewer
 of them words count for less, as where people ask in words of their own (docs/figures.md)."""
@@ -101,17 +106,44 @@ class Retriever:
         """The passages for a turn. The router's vector of the turn is used where the same embedder made it."""
         if not turn.collections:
             return Found(turn.text)
+        if turn.attached is not None and turn.attached.whole:
+            return await self._overview(turn, turn.attached)
+        if turn.attached is not None and turn.attached.asked not in ("", turn.text):
+            turn, embedded = replace(turn, text=turn.attached.asked), None
         query, terms, vectors = await self._query(turn, embedded)
         hits, alone = await asyncio.gather(self.candidates(turn, terms, vectors), self._alone(turn, vectors))
         fresh = freshness.asks_for_present(turn.text)
         evidence = self._evidence(signals(turn.text, turn.history, terms, vectors, hits, alone))
-        ordered = freshness.newer_first(hits) if fresh else await self._reranked(query, hits)
-        chosen = folded(varied(ordered), self._passages)
+        ordered = varied(freshness.newer_first(hits) if fresh else await self._reranked(query, hits))
+        if turn.attached is not None and turn.attached.meant:
+            evidence, ordered = await self._with_files(turn.attached, evidence, ordered)
+        chosen = folded(ordered, self._passages)
         near = [identity for hit, _ in chosen for identity in neighbours(hit.chunk)]
         around = {chunk.id: chunk for chunk in await self._index.chunks(near, turn.collections)}
         earlier = [message.content for message in turn.history if message.role == "user"]
         asked = " ".join([turn.text, *earlier[-self._history_turns :]] if self._history_turns else [turn.text])
         return Found(query, _numbered(joined(chosen, around), asked), evidence, fresh)
+
+    async def _overview(self, turn: Turn, files: Attached) -> Found:
+        """What stands for the files that the turn is about, in the order of their text."""
+        hits = await overview(self._index, files.collection, files.meant, self._passages)
+        around = {chunk.id: chunk for _, near in hits for chunk in near}
+        passages = _numbered(joined([(hit, ()) for hit, _ in hits], around), "")
+        return Found(turn.text, passages, Evidence("supported", WHOLE) if passages else NOTHING)
+
+    async def _with_files(self, files: Attached, evidence: Evidence, hits: Sequence[Hit]) -> tuple[Evidence, list[Hit]]:
+        """The hits with their share of the files that the turn is about: the best of them, and where nothing answers
+        the turn, what stands for the whole. Of a summary that is a part of the answer."""
+        share = max(1, self._passages // OF_FILES)
+        due = [hit for hit in hits if hit.chunk.collection == files.collection and hit.chunk.title in files.meant]
+        if evidence.state == "not_in_documents":
+            ranked = {hit.chunk.id: hit for hit in hits}
+            stands = await overview(self._index, files.collection, files.meant, share)
+            known = [ranked.get(hit.chunk.id, replace(hit, score=0.0, similarity=0.0)) for hit, _ in stands]
+            due = list({hit.chunk.id: hit for hit in [*due[:1], *known]}.values())
+            if files.summary:
+                evidence = replace(evidence, state="partly", score=max(evidence.score, evidence.partly))
+        return evidence, with_files(hits, due[:share], self._passages)
 
     async def ranked(self, turn: Turn) -> list[Hit]:
         """The chunks as they are ranked, before folding and joining: what `assistant eval retrieval` measures."""
@@ -136,16 +168,19 @@ class Retriever:
         """The hybrid search alone, best first."""
         mixed = np.array([weight for _, weight in terms], dtype=np.float32) @ vectors
         mixed = mixed / max(float(np.linalg.norm(mixed)), 1e-12)
-        hits = await self._index.search(
-            HybridQuery(
-                vector=mixed.tolist(),
-                terms=terms,
-                collections=turn.collections,
-                limit=2 * self._candidates,
-                prefetch=self._candidates,
-            )
+        query = HybridQuery(
+            vector=mixed.tolist(),
+            terms=terms,
+            collections=turn.collections,
+            limit=2 * self._candidates,
+            prefetch=self._candidates,
         )
-        return weighed(hits, terms)[: self._candidates]
+        if turn.attached is None or not turn.attached.meant:
+            return weighed(await self._index.search(query), terms)[: self._candidates]
+        own = replace(query, collections=frozenset({turn.attached.collection}))
+        found, of_files = await asyncio.gather(self._index.search(query), self._index.search(own))
+        hits = {hit.chunk.id: hit for hit in (*found, *of_files)}
+        return weighed(list(hits.values()), terms)[: 2 * self._candidates]
 
     async def _query(self, turn: Turn, embedded: Embedded | None) -> tuple[str, list[tuple[str, float]], Vectors]:
         """What is searched: in words, as weighted texts, and their vectors, one a text."""
@@ -173,6 +208,13 @@ class Retriever:
             return hits
         order = sorted(range(len(hits)), key=lambda place: -scores[place])
         return [hits[place] for place in order]
+
+
+def with_files(hits: Sequence[Hit], due: Sequence[Hit], limit: int) -> list[Hit]:
+    """The hits in their order, ``due`` among the first ``limit``."""
+    ids, room = {hit.chunk.id for hit in due}, max(0, limit - len(due))
+    others = [hit for hit in hits if hit.chunk.id not in ids]
+    return sorted([*due, *others[:room]], key=lambda hit: -hit.score) + others[room:]
 
 
 def weighed(hits: Sequence[Hit], terms: Sequence[tuple[str, float]]) -> list[Hit]:

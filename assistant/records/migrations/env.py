@@ -2,6 +2,7 @@
 
 from alembic import context
 
+from assistant.records import attachments, gaps  # noqa: F401 - their tables are among those of Base
 from assistant.records.models import Base
 
 context.configure(
