@@ -91,6 +91,19 @@ def serve(
 
 
 @app.command()
+def desk(
+    at: Annotated[
+        str | None, typer.Option("--at", help="The address that people use: https://chat.example.com/assistant.")
+    ] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Print a link that opens the desk of the running server: once, within ten minutes."""
+    from assistant.cli.desk import run
+
+    run(config, at)
+
+
+@app.command()
 def ingest(
     paths: Annotated[
         list[str] | None, typer.Argument(help="Files, folders and web addresses; without any, what the settings name.")

@@ -7,18 +7,21 @@ import ipaddress
 import json
 import re
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MAX_BODY = 2_000_000
-"""Bytes of a request's body; a turn is far smaller, and files do not come this way yet."""
+"""Bytes of a request's body but for uploads; a turn is far smaller."""
 LOOPBACK = ("localhost", "localhost.localdomain")
 GRADIO_PATHS = re.compile(
-    r".*/gradio_api/(?:queue/(?:join|data)|run/predict|cancel|reset|heartbeat/\w+|startup-events|app_id|info)/?"
+    r".*/gradio_api/(?:queue/(?:join|data)|run/predict|cancel|reset|heartbeat/\w+|startup-events|app_id|info|"
+    r"upload|upload_progress)/?"
 )
-"""What the chat page needs of Gradio's API. Its uploads, files, proxy and streams are shut."""
+"""What our pages need of Gradio's API. Its files, proxy and streams are shut: nobody reads an upload, whoever sent
+it."""
+DESK = "/desk"
 _SCRIPT = re.compile(rb"<script(?=[\s>])")
 _FOREVER = "public, max-age=31536000, immutable"
 
@@ -29,29 +32,38 @@ class Harden:
 
     The names keep other sites' pages out that point a name of theirs at this machine (DNS rebinding): loopback names
     and plain addresses are always right, others as ``hosts`` says (``*`` is all, ``*.example.org`` what ends so).
-    ``head`` is HTML that goes to the start of every page's ``<head>``.
+    Both mappings are by path, below the server's root: ``heads`` is HTML that goes to the start of that page's
+    ``<head>``, ``bodies`` the bytes that a request there may have, where they are not ``MAX_BODY``.
     """
 
-    def __init__(self, app: ASGIApp, head: str = "", hosts: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        heads: Mapping[str, str] | None = None,
+        hosts: Sequence[str] = (),
+        bodies: Mapping[str, int] | None = None,
+    ) -> None:
         self._app = app
-        self._head = head.encode()
+        self._heads = {path: head.encode() for path, head in (heads or {}).items()}
+        self._bodies = dict(bodies or {})
         self._hosts = tuple(host.casefold() for host in hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers, path = Headers(scope=scope), scope["path"]
-        page = _Page(send, self._head, path)
+        headers, path = Headers(scope=scope), scope["path"].removeprefix(scope.get("root_path", ""))
+        page = _Page(send, self._heads.get(path, b""), path)
+        most = self._bodies.get(path.rstrip("/"), MAX_BODY)
         length = headers.get("content-length", "0")
         if not self._knows(headers.get("host", "")):
             await _refuse(page.send, 421, "unknown_host", "Add this host name to server.allowed_hosts.")
         elif "/gradio_api/" in path and not GRADIO_PATHS.fullmatch(path):
             await _refuse(page.send, 404, "not_found", "There is nothing here.")
-        elif not length.isdigit() or int(length) > MAX_BODY:
-            await _refuse(page.send, 413, "too_large", "The request is larger than 2 MB.")
+        elif not length.isdigit() or int(length) > most:
+            await _refuse(page.send, 413, "too_large", f"The request is larger than {most / 1_000_000:.0f} MB.")
         else:
-            await self._app(scope, _limited(receive), page.send)
+            await self._app(scope, _limited(receive, most), page.send)
 
     def _knows(self, host: str) -> bool:
         name = re.sub(r":\d+$", "", host).strip("[]").casefold()
@@ -73,6 +85,7 @@ class _Page:
         self._send = send
         self._head = head
         self._path = path
+        self._desk = path == DESK or path.startswith(f"{DESK}/")
         self._nonce = secrets.token_urlsafe(16)
         self._start: Message | None = None
         self._body: list[bytes] = []
@@ -85,6 +98,8 @@ class _Page:
                 headers[name] = value
             if "/assets/" in self._path and message["status"] == 200:
                 headers["cache-control"] = _FOREVER
+            elif self._desk:
+                headers["cache-control"] = "no-store"
             if headers.get("content-type", "").startswith("text/html"):
                 self._start = message
                 return
@@ -115,14 +130,14 @@ class _Page:
             "form-action": "'self'",
             "object-src": "'none'",
             "base-uri": "'self'",
-            "frame-ancestors": "'self'",
+            "frame-ancestors": "'none'" if self._desk else "'self'",
         }
         yield "content-security-policy", "; ".join(f"{name} {value}" for name, value in policy.items())
         yield "referrer-policy", "same-origin"
         yield "x-content-type-options", "nosniff"
 
 
-def _limited(receive: Receive) -> Receive:
+def _limited(receive: Receive, most: int) -> Receive:
     """A body that is sent without a length is cut off at the limit all the same."""
     seen = 0
 
@@ -130,7 +145,7 @@ def _limited(receive: Receive) -> Receive:
         nonlocal seen
         message = await receive()
         seen += len(message.get("body", b""))
-        if seen > MAX_BODY:
+        if seen > most:
             return {"type": "http.disconnect"}
         return message
 

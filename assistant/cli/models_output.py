@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from assistant.cli.common import console
 
 if TYPE_CHECKING:
-    from assistant.cli.models import Answer, Health
+    from assistant.model_health import Answer, Health
 
 STYLES = {"ok": "green", "wrong": "bold red", "unclear": "yellow"}
 INDENT = "    "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import secrets
 import signal
 import socket
@@ -13,11 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assistant.cli.common import console, friendly, stop
+from assistant.cli.desk import link
 from assistant.cli.remote import Running
 from assistant.cli.work import load
 
 if TYPE_CHECKING:
     from assistant.config_file import Loaded
+    from ui.desk.keys import Keys
 
 
 def run(config: Path | None, host: str | None, port: int | None) -> None:
@@ -48,6 +51,13 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
+def _desk(url: str, keys: Keys) -> str:
+    """How to get in. Where nobody reads along, what is printed is kept, and holds no code."""
+    if not console().is_terminal:
+        return "The desk opens with the link that `assistant desk` prints"
+    return f"The desk opens once, within ten minutes, at {link(url, keys.code())}"
+
+
 async def _serve(config: Path | None, loaded: Loaded, listener: socket.socket) -> None:
     import uvicorn
 
@@ -56,6 +66,7 @@ async def _serve(config: Path | None, loaded: Loaded, listener: socket.socket) -
     from assistant.config_file import load as read_settings
     from assistant.settings_file import SettingsFile
     from ui.api import create_app
+    from ui.desk.keys import Keys
 
     class _Server(uvicorn.Server):
         """Leaves signals to the loop: uvicorn would raise them again, and the process end before it has closed."""
@@ -71,25 +82,30 @@ async def _serve(config: Path | None, loaded: Loaded, listener: socket.socket) -
         keeper = Keeper(assistant)
         await keeper.start()
         await assistant.warm_up()
-        token = secrets.token_urlsafe(32)
+        token, keys = secrets.token_urlsafe(32), Keys()
         host, port = listener.getsockname()[:2]
         shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
         url = f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
         server = _Server(
             uvicorn.Config(
-                create_app(assistant, token),
+                create_app(assistant, token, keys),
                 log_config=None,
                 access_log=False,
                 root_path=loaded.settings.server.root_path,
                 timeout_graceful_shutdown=3,
             )
         )
+        # What is there now stays: looked through again at every full collection, it would hold all streams up.
+        gc.collect()
+        gc.freeze()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, server.handle_exit, number, None)
         Running(url, token).write(loaded.settings.data)
         keeping = [asyncio.create_task(keeper.keep()), asyncio.create_task(assistant.backends.look())]
         try:
             console().print(f"Switchyard is at [bold]{url}[/]  (stop it with Ctrl+C)")
+            if loaded.settings.server.desk:
+                console().print(_desk(url, keys))
             await server.serve(sockets=[listener])
         finally:
             for task in keeping:

@@ -36,7 +36,7 @@ def test_no_file_of_the_machine_can_be_asked_for(server: Serving, tmp_path: Path
         assert httpx.get(f"{server.url}/gradio_api/{path}").status_code == 404
 
 
-@pytest.mark.parametrize("path", ["upload", "upload_progress", "proxy=http://127.0.0.1/", "stream/x", "runs", "call/x"])
+@pytest.mark.parametrize("path", ["file=x", "file/x", "proxy=http://127.0.0.1/", "stream/x", "runs", "call/x"])
 def test_what_the_page_does_not_need_is_shut(server: Serving, path: str) -> None:
     for method in ("GET", "POST"):
         assert httpx.request(method, f"{server.url}/gradio_api/{path}").status_code == 404
@@ -61,7 +61,7 @@ def test_what_people_said_is_for_the_user_of_the_server_alone(server: Serving) -
 
 
 def test_every_refusal_has_one_shape(server: Serving) -> None:
-    for method, path in (("GET", "/api/chat"), ("POST", "/api/nothing"), ("POST", "/gradio_api/upload")):
+    for method, path in (("GET", "/api/chat"), ("POST", "/api/nothing"), ("POST", "/gradio_api/stream/x")):
         answer = httpx.request(method, f"{server.url}{path}")
         assert answer.status_code in (404, 405) and {"code", "message"} == set(answer.json()["error"])
 
