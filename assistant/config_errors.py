@@ -143,6 +143,9 @@ def schema_at(loc: Loc) -> dict[str, Any]:
     """The JSON Schema of the setting at `loc`; empty where anything may stand."""
     schema = _schema()
     for part in loc:
+        if schema.get("languages") and isinstance(part, str):  # the same, of one language
+            schema = {key: schema[key] for key in ("type", "items") if key in schema}
+            continue
         named = [*schema.get("patternProperties", {}).values(), {}]
         inner = schema.get("properties", {}).get(part, named[0])
         schema = _resolved(schema.get("items", {}) if isinstance(part, int) else inner)
@@ -189,7 +192,9 @@ def value_fix(schema: dict[str, Any], value: Any, in_environment: bool) -> str:
         return "Put it in quotes."
     guess = did_you_mean(value, schema["enum"]) if "enum" in schema and isinstance(value, str) else ""
     default = schema.get("default")
-    usual = "Remove it to do without." if default is None else f"The default is {json.dumps(default)}."
+    usual = (
+        "Remove it to do without." if default is None else f"The default is {json.dumps(default, ensure_ascii=False)}."
+    )
     return guess or usual
 
 

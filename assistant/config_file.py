@@ -149,7 +149,12 @@ def _anchored(settings: Settings, folder: Path) -> Settings:
     voice = settings.voice.model_copy(update={"examples": examples})
     reranker = settings.retrieval.reranker_folder and anchor(settings.retrieval.reranker_folder)
     retrieval = settings.retrieval.model_copy(update={"reranker_folder": reranker})
+    surfaces = {
+        name: surface.model_copy(update={"logo": surface.logo and anchor(surface.logo)})
+        for name, surface in settings.surfaces.items()
+    }
     update = {"data": anchor(settings.data), "collections": collections, "voice": voice, "retrieval": retrieval}
+    update["surfaces"] = surfaces
     return settings.model_copy(update=update)
 
 

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from assistant.config_errors import dotted, schema_at
 from assistant.config_file import Loaded, leaves
+from assistant.config_surfaces import LANGUAGES
 from assistant.config_types import MASK, Loc, mask_url, mask_user
 from assistant.settings import Source
 
@@ -109,6 +110,10 @@ def _described(loc: Loc) -> dict[str, Any]:
     found = schema_at(loc)
     kind = found["type"]
     about = {key: found[key] for key in ("description", "default") if found.get(key) is not None}
+    if found.get("languages"):
+        one = {key: found[key] for key in ("type", "items") if key in found}
+        each = {"type": "object", "additionalProperties": False, "properties": dict.fromkeys(LANGUAGES, one)}
+        return {**about, "anyOf": [one, each, _NULL]}
     if kind == "object":
         about.pop("default", None)
         parts: dict[str, Any] = {"additionalProperties": found.get("additionalProperties", False)}

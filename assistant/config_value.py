@@ -19,11 +19,12 @@ def read_value(text: str, schema: dict[str, Any]) -> Any:
     """What `text`, typed by a person, means as the value of a setting of that JSON Schema.
 
     Where a setting takes text, it is text as it stands; elsewhere it is read as YAML. `[a, b]` is always a list, and
-    what is in quotes is always text.
+    what is in quotes is always text. `{en: a, de: b}` is a text by language where a setting takes one.
     """
     stripped = text.strip()
     quoted = len(stripped) > 1 and stripped[0] == stripped[-1] and stripped[0] in "'\""
-    if schema.get("type") == "string" and not quoted and not stripped.startswith("["):
+    opening = ("[", "{") if schema.get("languages") else "["
+    if schema.get("type") == "string" and not quoted and not stripped.startswith(opening):
         nothing = stripped in ("null", "~") and schema.get("default", "") is None
         return None if nothing else text
     try:

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from assistant.backends import has_language_model
+from assistant.config_surfaces import Surface
 from assistant.conversation.answering import SurfacePolicy
 from assistant.conversation.checking import Checker
 from assistant.conversation.model_check import ModelCheck
@@ -31,7 +32,7 @@ from assistant.routing.current import CurrentClassifier
 from assistant.routing.router import Costs, Router
 from assistant.routing.second_opinion import ModelOpinion
 from assistant.routing.versions import Ready, Versions
-from assistant.settings import DEMO_PATH, Settings, Source, Surface
+from assistant.settings import DEMO_PATH, Settings, Source
 from assistant.voice.examples import VoiceExample, VoiceExamples
 from assistant.voice.examples import read as read_examples
 from connectors import ChatModel, Resources

@@ -8,9 +8,10 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from assistant.config_answers import Both, Grounding, Links
-from assistant.config_collections import DEMO_DOCUMENTS, DEMO_PATH, Collection, Group, Source, demo
+from assistant.config_collections import DEMO_DOCUMENTS, DEMO_PATH, Collection, Source, demo
 from assistant.config_documents import Chunking, Embedder, Store, Sync
 from assistant.config_models import Model, Roles, SurfaceRoles, unknown_names
+from assistant.config_surfaces import Surface
 from assistant.config_types import (
     AnyCase,
     DatabaseUrl,
@@ -58,6 +59,9 @@ class Server(Section):
         description="Whether everybody who can reach the server may read /metrics (Prometheus). Without it: who shows "
         "the token of server.json.",
     )
+    desk: bool = Field(
+        default=True, description="Whether there is a page for those who run this, at /desk: see `assistant desk`."
+    )
     allowed_hosts: list[HostName] = Field(
         default_factory=list,
         description="Host names under which browsers may call, besides server.host, loopback names and IP addresses: "
@@ -83,37 +87,6 @@ class Records(Section):
         default=None,
         description="SQLAlchemy URL with an asynchronous driver: postgresql+asyncpg://user:${DB_PASSWORD}@host/name "
         'after pip install "switchyard[postgres]", which brings the driver. Without one: SQLite below data.',
-    )
-
-
-class Surface(Section):
-    """A place where people chat, with a policy of its own. Only portal has a page; others are used by the API."""
-
-    voice: Literal["always", "on_request", "never"] = Field(
-        default="on_request",
-        description="When the voice model answers: always, on_request (a turn asks for it) or never.",
-    )
-    collections: list[str] | None = Field(default=None, description="Collections searched. None: all.")
-    roles: SurfaceRoles = Field(default=SurfaceRoles(), description="Models of this surface, where they differ.")
-    groups: list[Group] = Field(
-        default_factory=list,
-        description="Groups that everybody who uses this surface belongs to: they may read what these groups may.",
-    )
-    title: str = Field(default="Switchyard", description="Page of the surface portal: its title.")
-    greeting: str = Field(
-        default="Hello! What would you like to know?",
-        description="Page of the surface portal: first words of a conversation, in Markdown.",
-    )
-    placeholder: str = Field(
-        default="Ask a question", description="Page of the surface portal: hint in the empty field."
-    )
-    disclaimer: str | None = Field(default=None, description="Page of the surface portal: small print below the field.")
-    suggestions: list[str] = Field(
-        default_factory=list, description="Page of the surface portal: questions offered at the start."
-    )
-    contact: str | None = Field(default=None, description="Whom to ask when the documents do not say.")
-    language: Literal["en", "de"] = Field(
-        default="en", description="Language of what is said about an answer, such as that the documents do not hold it."
     )
 
 
@@ -173,6 +146,9 @@ class Limits(Section):
 
     turn_characters: Whole = Field(default=20_000, ge=1, description="Longest turn, in characters.")
     conversation_turns: Whole = Field(default=200, ge=1, description="Most turns in one conversation.")
+    attachment_megabytes: Whole = Field(
+        default=20, ge=1, le=500, description="Largest file that may be attached to a conversation, in megabytes."
+    )
 
 
 class Settings(BaseSettings):

@@ -2,52 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ui.words import Words
+
 Wire = Mapping[str, Any]
-WHY = {
-    "model_authentication": "does not accept its key",
-    "model_configuration": "is not set up rightly",
-    "model_context_length": "cannot hold this conversation",
-    "model_empty": "said nothing",
-    "model_permission": "may not be used with its key",
-    "model_quota": "has no credit left",
-    "model_rate_limit": "is asked too much just now",
-    "model_resting": "has been failing",
-    "model_timeout": "took too long",
-    "model_unavailable": "cannot be reached",
-}
-SIGNS = {"USD": "$", "EUR": "€", "GBP": "£"}
 
 
-def fell_back(ended: Wire) -> str:
+def fell_back(ended: Wire, words: Words) -> str:
     """Which model answered, and why those before it did not. The reason is in general words: a provider's own are for
     whoever runs this, and stand in the log."""
-    failed = ", ".join(f"{fault['model']} {WHY.get(fault['code'], 'failed')}" for fault in ended["faults"])
-    return f"Answered by {ended['backend']}: {failed}."
+    failed = ", ".join(f"{fault['model']} {_why(fault['code'], words)}" for fault in ended["faults"])
+    return words("route.fell_back", backend=ended["backend"], failed=failed)
 
 
-def answered(ended: Wire) -> list[tuple[str, str]]:
-    """Rows for the route card of a finished turn, also of one recorded before there were all of these facts."""
+def answered(ended: Wire, words: Words) -> Iterator[tuple[str, str]]:
+    """Rows for the route card of a finished turn, also of one recorded before there were all of these facts: the key of
+    its name, and its text."""
     timings, model, backend = ended["timings"], ended["model"], ended.get("backend", "")
-    named = f"{backend}: {model}" if backend and backend != model else model
-    rows = [("Answered by", f"{named}, prompt {ended['prompt_version']}")]
+    yield "route.answered_by", f"{backend}: {model}" if backend and backend != model else model
     if ended.get("faults"):
-        rows.append(("Instead of", ", ".join(fault["model"] for fault in ended["faults"])))
-    first = timings.get("first_token", timings["finished"])
-    rows.append(("Time", f"first word after {first:.2f} s, done after {timings['finished']:.2f} s"))
+        yield "route.instead_of", ", ".join(fault["model"] for fault in ended["faults"])
+    first, finished = timings.get("first_token", timings["finished"]), timings["finished"]
+    yield (
+        "route.time",
+        words("route.time_is", first=words.number(first, 2), finished=words.number(finished, 2)),
+    )
     usage = ended.get("usage") or {}
     if usage.get("output_tokens"):
-        about = "about " if usage.get("estimated") else ""
-        rows.append(("Tokens", f"{about}{usage['input_tokens']:,} read, {usage['output_tokens']:,} written"))
+        key = "route.tokens_about" if usage.get("estimated") else "route.tokens_are"
+        read, written = (words.number(usage[name]) for name in ("input_tokens", "output_tokens"))
+        yield "route.tokens", words(key, read=read, written=written)
     if ended.get("cost"):
-        rows.append(("Cost", price(ended["cost"]["amount"], ended["cost"]["currency"])))
-    return rows
+        yield "route.cost", words.price(ended["cost"]["amount"], ended["cost"]["currency"])
+    yield "route.prompt", ended["prompt_version"]
 
 
-def price(amount: float, currency: str) -> str:
-    """An amount of money, exact enough to tell cheap turns apart."""
-    digits = 2 if amount >= 1 else 4 if amount >= 0.001 else 6
-    sign = SIGNS.get(currency)
-    return f"{sign}{amount:.{digits}f}" if sign else f"{amount:.{digits}f} {currency}"
+def _why(code: str, words: Words) -> str:
+    known = f"fault.{code}"
+    return words[known] if known in words else words["fault.any"]

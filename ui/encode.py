@@ -6,19 +6,22 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
-from types import MappingProxyType
 from typing import Any
 
-from assistant.conversation.routes import ROUTES
-from assistant.conversation.told import TOLD, Language, offer
-from ui.answered import answered, fell_back
+from assistant.knowledge.supporting import Highlight, supporting
+from connectors.builtin_text import NEAREST, NOT_HELD
+from ui.answered import fell_back
+from ui.cards import sources
 from ui.links import Links
-from ui.rendering import answer, in_line, literal, sources
+from ui.rendering import answer, in_line, literal
+from ui.route_card import route_card
 from ui.ways import Said, ways
+from ui.words import Language, Words, words
 
 Wire = Mapping[str, Any]
-QUOTED_REASONS = 2
-NOTHING = "not_in_documents"
+LOST = "not_in_documents"
+REFUSALS = [f"{NOT_HELD[language]} {NEAREST[language]}" for language in NOT_HELD]
+"""How the builtin model begins an answer that the documents do not hold: the page has said so above it."""
 
 
 def sse(event: Wire) -> str:
@@ -71,7 +74,7 @@ class Shown:
         numbers = {each["number"] for each in self.passages}
         turn = self.routed["turn"][:8] if self.routed else "turn"
         parts = [self._route_card(), self._evidence(), self._answer(text, turn, numbers), self._notice()]
-        parts.append(sources(self.passages, turn, self._cited(numbers)))
+        parts.append(self._sources(text, turn, numbers))
         return "\n\n".join(literal(part) for part in parts if part)
 
     @property
@@ -79,90 +82,92 @@ class Shown:
         """The passages that were found, none on a route that does not look up."""
         return self.retrieved["passages"] if self.retrieved else ()
 
+    @property
+    def _words(self) -> Words:
+        return words(self.language)
+
+    @property
+    def _lost(self) -> bool:
+        return self.retrieved is not None and self.retrieved["evidence"] == LOST
+
     def _answer(self, text: str, turn: str, numbers: set[int]) -> str:
         marks = self.checked.get("marks", ()) if self.checked else ()
-        return answer(text, turn, numbers, Links(self.passages, self.hosts).allow, marks)
+        if self._lost:
+            text, marks = _unrefused(text, marks)
+        return answer(text, turn, numbers, Links(self.passages, self.hosts).allow, marks, self._words.say)
 
     def _route_card(self) -> str:
         if not self.routed:
             return ""
         over = self.stopped or self.ended is not None
-        done = self.correction.done if self.correction else ""
-        more = ways(self.routed, self.correction) if over else ""
-        return route_card(self.routed, self.retrieved, self.ended, self.collections, done, more)
+        done = self.correction.done(self._words) if self.correction else ""
+        more = ways(self.routed, self.correction, self._words) if over else ""
+        return route_card(self.routed, self.retrieved, self.ended, self._words, self.collections, done, more)
 
-    def _cited(self, numbers: set[int]) -> set[int] | None:
-        """The numbers that the answer cites; None while it is still being written."""
-        return set(self.checked["cited"]) & numbers if self.checked else None
+    def _sources(self, text: str, turn: str, numbers: set[int]) -> str:
+        """The cards; those that the answer cites, as soon as that is known, with the words that support it."""
+        said = {"text": "", "answer": text, "retrieved": self.retrieved, "checked": self.checked}
+
+        def support(found: Wire) -> tuple[Highlight, ...]:
+            return supporting(said, found["number"])
+
+        cited = set(self.checked["cited"]) & numbers if self.checked else None
+        return sources(self.passages, turn, cited, self._words, support, self._lost)
 
     def _evidence(self) -> str:
-        if not self.retrieved:
+        if not self.retrieved or self.retrieved["evidence"] not in (LOST, "partly"):
             return ""
-        state = self.retrieved["evidence"]
-        said = TOLD[self.language].states.get(state, "")
-        why = "; ".join(self.retrieved.get("why", ()))
+        said = self._words[f"evidence.{self.retrieved['evidence']}"]
+        why = self._words.joined(self.retrieved.get("why", ()))
         reason = f"<small>{in_line(why[:1].upper() + why[1:])}.</small>" if why else ""
-        elsewhere = bool(self.collections.keys() - set(self.retrieved["searched"]))
-        ways_on = offer(self.language, contact=self.contact, elsewhere=elsewhere) if state == NOTHING else ""
-        more = f"<small>{in_line(ways_on)}</small>" if ways_on else ""
-        return f'<p class="notice evidence">{escape(said)}{reason}{more}</p>' if said else ""
+        more = f"<small>{in_line(self._ways_on())}</small>" if self._lost else ""
+        return f'<p class="notice evidence">{escape(said)}{reason}{more}</p>'
+
+    def _ways_on(self) -> str:
+        """What somebody can do whose question the documents do not answer: say it differently, search another
+        collection where there is one, ask whoever is named."""
+        ways_on = [self._words["evidence.try_again"]]
+        if self.retrieved and self.collections.keys() - set(self.retrieved["searched"]):
+            ways_on.append(self._words["evidence.elsewhere"])
+        if self.contact:
+            ways_on.append(self._words("evidence.ask_contact", contact=self.contact))
+        return self._words["evidence.or"].join(ways_on) + "."
 
     def _checks(self) -> Iterator[str]:
         """What the check of the answer found, in words."""
         if not self.checked:
             return
-        told = TOLD[self.language]
         if any(mark["state"] != "supported" for mark in self.checked.get("marks", ())):
-            yield told.marked
-        for line, facts in ((told.added, self.checked.get("added")), (told.lost, self.checked.get("lost"))):
-            if facts:
-                yield line.format(", ".join(facts))
+            yield self._words["check.marked"]
+        for name in ("added", "lost"):
+            if facts := self.checked.get(name):
+                yield self._words(f"check.{name}", facts=", ".join(facts))
 
     def _notice(self) -> str:
-        lines: list[tuple[str, str]] = []
-        lines += [("check", line) for line in self._checks()]
+        lines = [("check", line) for line in self._checks()]
         if self.ended and self.ended["type"] == "failed":
-            lines.append(("failed", self.ended["message"]))
+            lines.append(("failed", self._words.failure(self.ended)))
         elif self.ended and self.ended.get("cut"):
-            lines.append(("note", "The answer was cut at the model's length limit."))
+            lines.append(("note", self._words["answer.cut"]))
         if self.ended and self.ended.get("faults"):
-            lines.append(("note", fell_back(self.ended)))
+            lines.append(("note", fell_back(self.ended, self._words)))
         if self.ended and self.ended.get("note"):
-            lines.append(("note", self.ended["note"]))
+            lines.append(("note", self._words.say(self.ended["note"])))
         if self.stopped:
-            lines.append(("note", "Stopped."))
+            lines.append(("note", self._words["answer.stopped"]))
         elif self.unfinished:
-            lines.append(("note", "This answer is not finished."))
+            lines.append(("note", self._words["answer.unfinished"]))
         return "".join(f'<p class="notice {kind}">{in_line(line)}</p>' for kind, line in lines)
 
 
-def route_card(
-    routed: Wire,
-    retrieved: Wire | None,
-    ended: Wire | None,
-    collections: Mapping[str, str] = MappingProxyType({}),
-    corrected: str = "",
-    more: str = "",
-) -> str:
-    """One line that says which way the turn went and why, and opens to the particulars; ``corrected`` is what was
-    done because a person asked for it, ``more`` is HTML for its end."""
-    title = ROUTES[routed["route"]].title
-    why = f"Corrected: {corrected}" if corrected else "; ".join(routed["reasons"][:QUOTED_REASONS])
-    rows = [("Why", "; ".join(routed["reasons"]))]
-    if corrected:
-        rows.insert(0, ("Corrected", corrected))
-    scores = routed["scores"]
-    rows.append(("Needs information", f"{scores['information']:.2f} (looks up from {routed['threshold']:.2f})"))
-    rows.append(("Needs our voice", f"{scores['voice']:.2f}"))
-    if routed["query"]:
-        rows.append(("Searched for", routed["query"]))
-    if retrieved:
-        rows.append(("Searched in", ", ".join(collections.get(name, name) for name in retrieved["searched"])))
-    if ended and ended["type"] == "finished":
-        rows += answered(ended)
-    table = "".join(f"<dt>{escape(name)}</dt><dd>{in_line(value)}</dd>" for name, value in rows)
-    kind = f"route route-{routed['route']}{' corrected' if corrected else ''}"
-    return (
-        f'<details class="{kind}"><summary><b>{escape(title)}</b>'
-        f"<span>{in_line(why)}</span></summary><dl>{table}</dl>{more}</details>"
-    )
+def _unrefused(text: str, marks: Sequence[Wire]) -> tuple[str, Sequence[Wire]]:
+    """An answer without the builtin model's refusal at its beginning, also while that is still being written, and its
+    marks where they then stand."""
+    for refusal in REFUSALS:
+        if text.startswith(refusal):
+            cut = len(refusal)
+            moved = [{**mark, "start": mark["start"] - cut, "end": mark["end"] - cut} for mark in marks]
+            return text[cut:], [mark for mark in moved if mark["start"] >= 0]
+        if refusal.startswith(text.strip()):
+            return "", ()
+    return text, marks

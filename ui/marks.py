@@ -8,7 +8,7 @@ piece, because a sentence may hold a link, or begin within bold words and end af
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from html import escape
 from typing import Any
 
@@ -21,19 +21,20 @@ _GONE = str.maketrans("", "", START + END)
 _FOREIGN = str.maketrans({START: "\ufffd", END: "\ufffd"})
 
 
-def planted(text: str, marks: Iterable[Wire]) -> tuple[str, list[Wire]]:
-    """The text with the places of the marks that say something against it, and these marks in their order."""
+def planted(text: str, marks: Iterable[Wire], say: Callable[[str], str] = str) -> tuple[str, list[Wire]]:
+    """The text with the places of the marks that say something against it, and these marks in their order, each with
+    its reason as ``say`` puts it."""
     shown = [mark for mark in marks if mark["state"] != "supported" and 0 <= mark["start"] < mark["end"] <= len(text)]
     shown.sort(key=lambda mark: mark["start"])
     text = text.translate(_FOREIGN)
     pieces, at = [], 0
-    kept = []
+    kept: list[Wire] = []
     for mark in shown:
         if mark["start"] < at:
             continue
         pieces += [text[at : mark["start"]], START, text[mark["start"] : mark["end"]], END]
         at = mark["end"]
-        kept.append(mark)
+        kept.append({**mark, "why": say(mark["why"] or "")})
     return "".join([*pieces, text[at:]]), kept
 
 
@@ -88,7 +89,7 @@ def _wrapped(piece: str, before: str, after: str) -> Iterator[Token]:
 def _around(mark: Wire, *, first: bool) -> tuple[str, str]:
     """What stands before and after a piece. The reason comes once, with the first one, which can be reached with the
     keyboard; as an element, because Gradio takes attributes of our own away."""
-    why = escape(mark["why"] or "")
+    why = escape(mark["why"])
     if not (first and why):
         return f'<span class="mark {escape(mark["state"])}">', "</span>"
     return f'<span class="mark {escape(mark["state"])}" tabindex="0">', f'<span class="why">{why}</span></span>'

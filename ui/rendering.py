@@ -9,11 +9,13 @@ from html import escape
 from typing import Any
 
 from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererProtocol
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
+from markdown_it.utils import EnvType, OptionsDict
 
 from ui.links import nowhere
-from ui.marks import passed, planted, underlined, unplanted
+from ui.marks import START, passed, planted, underlined, unplanted
 
 Wire = Mapping[str, Any]
 RENDERED = 32_000
@@ -23,11 +25,14 @@ NESTING = 20
 """Levels of lists and quotes (a list is two), below which markdown-it would drop what is written."""
 ADDRESS = 80
 """Characters that are shown of an address that is no link."""
+_TASK = re.compile(rf"({START}?)\[([ xX])\]\s+")
 _CITATION = re.compile(r"\[(\d{1,2})\](?!\()")
 _LINKED = re.compile(r"(?:https?://|mailto:)(?!.*#cite-)", re.IGNORECASE | re.DOTALL)
 _LANGUAGE = re.compile(r"[\w+#.-]{1,30}")
 _PRE = re.compile(r"(<pre[ >].*?</pre>)", re.DOTALL)
 _LINE = re.compile(r"\r\n|\r|\n")
+_OWN_DIRECTION = frozenset(("bullet_list_open", "ordered_list_open", "blockquote_open", "table_open"))
+"""What stands on the side from which its own words are read."""
 _UNPRINTABLE = re.compile("[\ud800-\udfff]")
 
 
@@ -37,11 +42,12 @@ def answer(
     numbers: set[int],
     allowed: Callable[[str], bool] = nowhere,
     marks: Sequence[Wire] = (),
+    say: Callable[[str], str] = str,
 ) -> str:
     """The model's Markdown as one line of HTML: raw HTML is shown as text, an image as its description, a link to an
     address that is not ``allowed`` as its text and address, citations that a passage answers to lead to it, and claims
-    with a mark against them are underlined."""
-    text, shown = planted(text, marks)
+    with a mark against them are underlined; ``say`` puts their reasons into the reader's language."""
+    text, shown = planted(text, marks, say)
     text = text.strip()
     if not text:
         return ""
@@ -60,51 +66,6 @@ def said(text: str) -> str:
     return literal(f'<div class="said" dir="auto">{lines}</div>')
 
 
-def sources(passages: Sequence[Wire], turn: str, cited: set[int] | None) -> str:
-    """The passages as cards that open to the quoted text: those the answer cites, and the rest behind a fold; all of
-    them until it is known what it cites."""
-    if not passages:
-        return ""
-    first = [each for each in passages if cited and each["number"] in cited]
-    rest = [each for each in passages if each not in first]
-    cards = "".join(source(each, turn) for each in first)
-    more = "".join(source(each, turn) for each in rest)
-    if more:
-        label = f"{len(rest)} more found" if first else f"{len(rest)} passages found"
-        cards += f'<details class="more"><summary>{label}</summary>{more}</details>'
-    return f'<div class="sources"><p class="sources-title">Sources</p>{cards}</div>'
-
-
-def source(found: Wire, turn: str) -> str:
-    """One passage as a card: number, title, section, page or line, as-of date; opened, its text, code as it stands."""
-    number = found["number"]
-    row = found.get("line")
-    place = f"p. {found['page']}" if found["page"] else f"line {row}" if row else ""
-    facts = [" › ".join(found["section"]), place, found["date"] or ""]
-    text = quoted(found["text"], code=bool(row))
-    line = "".join(f"<span>{in_line(fact)}</span>" for fact in facts if fact)
-    newer, same = found.get("newer"), found.get("duplicates") or ()
-    older = f'<span class="older">older than [{newer}], which differs</span>' if newer else ""
-    also = f'<p class="also">The same stands in {in_line(", ".join(same))}.</p>' if same else ""
-    return (
-        f'<details class="src src-{turn}-{number}"><summary><b>{number}</b><em>{in_line(found["title"])}</em>{line}'
-        f'{older}</summary><div class="quote">{text}</div>{also}</details>'
-    )
-
-
-def quoted(text: str, code: bool = False) -> str:
-    """A passage as one line of HTML, without links and images; ``code`` is not read as Markdown."""
-    if code:
-        return _one_line(f"<pre><code>{escape(text)}</code></pre>")
-    return _html(_passages(), text, {})
-
-
-@cache
-def _passages() -> MarkdownIt:
-    plain = MarkdownIt("commonmark", {"html": False, "maxNesting": NESTING}).enable("table")
-    return plain.disable(["image", "link", "autolink", "reference", "entity"])
-
-
 @cache
 def _answers() -> MarkdownIt:
     """Line breaks are kept, as in an address or below a greeting. Reference definitions are not read: ``[1]: …``
@@ -113,7 +74,18 @@ def _answers() -> MarkdownIt:
     rich.enable(["table", "strikethrough"]).disable("reference")
     rich.validateLink = lambda url: True  # type: ignore[method-assign]  # _harmless decides, and keeps the label
     rich.core.ruler.after("inline", "harmless", _harmless)
+    rich.add_render_rule("fence", _code)
+    rich.add_render_rule("code_block", _code)
     return rich
+
+
+def _code(_: RendererProtocol, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:
+    """A block of code, which scrolls, below its language; the page's script puts a button for copying beside that."""
+    token = tokens[index]
+    kind = f' class="language-{escape(token.info)}"' if token.info else ""
+    label = f'<span class="code-language">{escape(token.info)}</span>' if token.info else ""
+    code = f'<pre tabindex="0"><code{kind}>{escape(token.content)}</code></pre>'
+    return f'<div class="code" dir="ltr"><p class="code-head">{label}</p>{code}</div>'
 
 
 def _html(markdown: MarkdownIt, text: str, env: dict[str, Any]) -> str:
@@ -127,7 +99,12 @@ def _html(markdown: MarkdownIt, text: str, env: dict[str, Any]) -> str:
 def _harmless(state: StateCore) -> None:
     """A core rule of markdown-it, before escaped characters are joined to the text around them, so that an escaped
     citation is none."""
+    _tasks(state.tokens)
     for token in state.tokens:
+        if token.type in _OWN_DIRECTION:
+            token.attrSet("dir", "auto")
+        if token.type == "table_open":
+            token.attrSet("tabindex", "0")  # it scrolls where it is wide
         if token.type in ("fence", "code_block") and "marks" in state.env:
             passed(token.content, state.env)
         if token.type == "fence":
@@ -135,6 +112,18 @@ def _harmless(state: StateCore) -> None:
             token.info = language[0] if language else ""
         elif token.children:
             token.children = list(underlined(list(_inlines(token.children, state.env)), state.env))
+
+
+def _tasks(tokens: Sequence[Token]) -> None:
+    """A list item that begins with ``[ ]`` or ``[x]`` begins with an empty or a ticked box."""
+    for item, _, inline in zip(tokens, tokens[1:], tokens[2:], strict=False):
+        children = inline.children or []
+        if item.type != "list_item_open" or not children or children[0].type != "text":
+            continue
+        if found := _TASK.match(children[0].content):
+            box = f'<span class="task">{"☐" if found[2] == " " else "☑"}</span>'
+            children[0].content = found[1] + children[0].content[found.end() :]
+            inline.children = [Token("html_inline", "", 0, content=box), *children]
 
 
 def _inlines(tokens: Sequence[Token], env: Mapping[str, Any]) -> Iterator[Token]:

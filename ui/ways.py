@@ -12,24 +12,9 @@ from html import escape
 from typing import Any
 
 from assistant.conversation.correct import VERDICTS, Verdict, meant
+from ui.words import Words
 
 Wire = Mapping[str, Any]
-CHOICES: Mapping[Verdict, str] = {
-    "look_up": "Should have looked it up",
-    "no_lookup": "Needed no look-up",
-    "in_voice": "In our voice",
-    "plainly": "Plainly",
-}
-"""The verdicts in the words of people who read an answer."""
-DONE: Mapping[Verdict, str] = {
-    "look_up": "looked up because you asked",
-    "no_lookup": "not looked up because you asked",
-    "in_voice": "in our voice because you asked",
-    "plainly": "answered plainly because you asked",
-}
-NOTED = "Noted. It will be learned from."
-AGAIN = "Noted to learn from."
-"""Shorter where the route card says already what was corrected."""
 UNDO = "undo"
 
 
@@ -40,10 +25,9 @@ class Said:
     verdict: Verdict
     again: bool
 
-    @property
-    def done(self) -> str:
+    def done(self, words: Words) -> str:
         """What was done, for the route card; empty where it was only noted."""
-        return DONE[self.verdict] if self.again else ""
+        return words[f"ways.done_{self.verdict}"] if self.again else ""
 
 
 def offered(routed: Wire) -> tuple[Verdict, ...]:
@@ -59,15 +43,16 @@ def offered(routed: Wire) -> tuple[Verdict, ...]:
     return tuple(found)
 
 
-def ways(routed: Wire, said: Said | None) -> str:
+def ways(routed: Wire, said: Said | None, words: Words) -> str:
     """One hidden element: the turn, what stands, and what may be said. An answer for which a correction was only
     noted offers nothing but to take it back."""
-    words = []
+    parts = []
     if said:
-        words.append(f'<span class="stands">{AGAIN if said.again else NOTED}</span>')
+        stands = words["ways.again" if said.again else "ways.noted"]
+        parts.append(f'<span class="stands">{escape(stands)}</span>')
     if said is None or said.again:
-        words += [f'<span class="way way-{each}">{escape(CHOICES[each])}</span>' for each in offered(routed)]
-    return f'<p class="ways turn-{routed["turn"]}">{"".join(words)}</p>' if words else ""
+        parts += [f'<span class="way way-{each}">{escape(words[f"ways.do_{each}"])}</span>' for each in offered(routed)]
+    return f'<p class="ways turn-{routed["turn"]}">{"".join(parts)}</p>' if parts else ""
 
 
 def read(message: str) -> tuple[str, str]:

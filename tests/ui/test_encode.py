@@ -13,9 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ui.cards import source as card
 from ui.encode import Shown, sse
+from ui.highlighting import highlighted_html as quoted
 from ui.links import Links
-from ui.rendering import NESTING, RENDERED, answer, quoted, said, source
+from ui.rendering import NESTING, RENDERED, answer, said
+from ui.words import words
 
 EVERYWHERE = Links((), ["example.test", "evil.test", "x.y"]).allow
 ROUTED = {
@@ -41,6 +44,10 @@ FINISHED = {
     "note": "A note.",
     "cut": False,
 }
+
+
+def source(found: dict[str, Any], turn: str) -> str:
+    return card(found, turn, words("en"))
 
 
 def passage(number: int, **changes: Any) -> dict[str, Any]:
@@ -202,7 +209,7 @@ class Tags(HTMLParser):
 
 
 ALLOWED = set(
-    "div p a ul ol li blockquote pre code em strong s h1 h2 h3 h4 h5 h6 hr br table thead tbody tr th td".split()
+    "div p a span ul ol li blockquote pre code em strong s h1 h2 h3 h4 h5 h6 hr br table thead tbody tr th td".split()
 )
 PIECES = r"""! [ ] ( ) < > ` * _ ~ # | - + \ & " ' % $ : ; = a b ``` ~~~ [1] [2] ]( ![ |-|-| <img onerror=y> <!-- ]]>
 &lt; javascript: http://x.y %%%LATEX_BLOCK_0%%%""".split()
@@ -217,7 +224,7 @@ def test_an_answer_is_one_balanced_block_of_known_elements(text: str) -> None:
     assert "\n" not in html and "\r" not in html and "\t" not in html
     page = Tags(html)
     assert page.open == [] and page.tags <= ALLOWED
-    assert page.attributes <= {"class", "dir", "href", "rel", "target", "style", "start"}
+    assert page.attributes <= {"class", "dir", "href", "rel", "target", "style", "start", "tabindex"}
     assert all(link == "#cite-t-1" or re.match("(?i)https?://|mailto:", link) for link in page.links)
 
 
@@ -234,7 +241,9 @@ def test_code_is_left_as_it_is() -> None:
     text = "Use `a[1] < b` or\n\n```html\n<img src=x> [1]\n\n\ty\n```\nthen [1]."
     page = answer(text, "t", {1})
     assert "<code>a[1] &lt; b</code>" in page and page.endswith('then <a href="#cite-t-1">[1]</a>.</p></div>')
-    assert '<pre><code class="language-html">&lt;img src=x&gt; [1]&#10;&#10;&#9;y&#10;</code></pre>' in page
+    assert (
+        '<pre tabindex="0"><code class="language-html">&lt;img src=x&gt; [1]&#10;&#10;&#9;y&#10;</code></pre>' in page
+    )
 
 
 @pytest.mark.parametrize(
@@ -266,6 +275,44 @@ def test_line_breaks_tables_and_strikethrough_are_kept() -> None:
     assert "Best,<br /> Anna" in answer("Best,\nAnna", "t", set())
     page = answer("|a|b|\n|-|-:|\n|~~1~~|2 [1]|", "t", {1})
     assert '<td><s>1</s></td> <td style="text-align:right">2 <a href="#cite-t-1">[1]</a></td>' in page
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("- [ ] a", '<li><span class="task">☐</span>a</li>'),
+        ("1. [x] *a* [1]", '<li><span class="task">☑</span><em>a</em> <a href="#cite-t-1">[1]</a></li>'),
+        ("- [X] <b>", '<li><span class="task">☑</span>&lt;b&gt;</li>'),
+        ("- [y] a", "<li>[y] a</li>"),
+        ("- [ ](x) a", "<li>[ ] a</li>"),
+        ("- \\[ ] a", "<li>[ ] a</li>"),
+        ("[x] a", "<p>[x] a</p>"),
+    ],
+)
+def test_a_list_of_tasks_has_boxes(text: str, html: str) -> None:
+    assert html in answer(text, "t", {1})
+
+
+def test_a_task_may_be_marked() -> None:
+    text = "- [x] false claim"
+    for start in (2, 6):
+        marks: list[dict[str, Any]] = [
+            {"start": start, "end": len(text), "state": "unsupported", "why": "no", "passages": []}
+        ]
+        html = answer(text, "t", set(), marks=marks)
+        assert '<span class="task">☑</span><span class="mark unsupported" tabindex="0">false claim<' in html
+
+
+def test_code_has_its_language_above_and_a_place_for_a_button() -> None:
+    page = answer("```js x\na\n```\n\n```\nb\n```\n\n    c", "t", set())
+    head = '<div class="code" dir="ltr"><p class="code-head">'
+    assert f'{head}<span class="code-language">js</span></p><pre tabindex="0"><code class="language-js">a&#10;' in page
+    assert page.count(f'{head}</p><pre tabindex="0"><code>') == 2
+
+
+def test_lists_tables_and_quotations_stand_on_the_side_they_are_read_from() -> None:
+    page = answer("- a\n\n1. b\n\n> c\n\n|d|\n|-|\n", "t", set())
+    assert re.findall('<(ul|ol|blockquote|table) dir="auto"', page) == ["ul", "ol", "blockquote", "table"]
 
 
 @pytest.mark.parametrize("text", ["", " \n "])
@@ -354,8 +401,10 @@ def test_links_and_images_of_a_passage_are_text(text: str) -> None:
 def test_code_is_cited_by_symbol_and_line_and_shown_as_it_stands() -> None:
     text = "    # no heading\n    return `a` < b"
     html = source(passage(1, title="server.py", section=["Server", "handle"], line=12, text=text, date=None), "t")
-    assert "<em>server.py</em><span>Server › handle</span><span>line 12</span>" in html
-    assert "<pre><code>    # no heading&#10;    return `a` &lt; b</code></pre>" in html
+    assert (
+        re.sub(' dir="auto"', "", html).count("<em>server.py</em><span>Server › handle</span><span>line 12</span>") == 1
+    )
+    assert "# no heading" in html and "return `a` &lt; b" in html and "<h1" not in html
     assert "line" not in source(passage(1, line=None), "t")
 
 
@@ -374,6 +423,6 @@ def test_an_answer_beyond_the_documents_says_why() -> None:
 def test_a_source_says_that_a_newer_one_differs_and_which_documents_say_the_same() -> None:
     older = source(passage(2, newer=1, duplicates=["old/<b>.md", "copy.md"]), "t")
     assert '<span class="older">older than [1], which differs</span></summary>' in older
-    assert '<p class="also">The same stands in old/&lt;b&gt;.md, copy.md.</p></details>' in older
+    assert '<p class="also" dir="auto">The same stands in old/&lt;b&gt;.md, copy.md.</p></details>' in older
     for plain in (source(passage(1), "t"), source(passage(1, newer=None, duplicates=[]), "t")):
         assert "older" not in plain and "also" not in plain

@@ -65,15 +65,16 @@ INSPECT = """(row) => {
   if (answers.length !== 1) wrong.push(`${answers.length} answers`);
   const banned = 'img, picture, video, audio, form, input, button, script, iframe, object, embed, style, link, meta, '
     + 'base, svg, math, template, .mermaid, .katex';
-  for (const each of message.querySelectorAll(banned)) wrong.push(each.outerHTML.slice(0, 80));
+  for (const each of message.querySelectorAll(banned))
+    if (!each.matches('button.copy-code')) wrong.push(each.outerHTML.slice(0, 80));
   for (const each of message.querySelectorAll('*')) for (const { name } of each.attributes)
     if (name.startsWith('on') || name === 'srcdoc' || name === 'src') wrong.push(`${each.tagName} ${name}`);
   for (const each of message.querySelectorAll('.answer details, .answer .sources, .answer summary, .answer [id]'))
     wrong.push(`forged ${each.tagName}`);
   for (const each of message.querySelectorAll('details.src')) if (!each.closest('.sources')) wrong.push('src outside');
   for (const each of message.querySelectorAll('.answer [class]'))
-    if (!/^(language-[\\w+#.-]+|plain|why|mark (partly|unsupported))$/.test(each.className))
-      wrong.push(`class ${each.className}`);
+    if (!/^(language-[\\w+#.-]+|plain|why|mark (partly|unsupported)|(copy-)?code|code-(head|language)|task)$/
+      .test(each.className)) wrong.push(`class ${each.className}`);
   for (const each of message.querySelectorAll('a'))
     if (!/^#cite-/.test(each.getAttribute('href'))) wrong.push(`link ${each.outerHTML}`);
   const parts = [...message.querySelectorAll('.route, .answer, .notice, .sources')].filter(
@@ -126,7 +127,7 @@ async def test_no_answer_can_show_more_than_words(page: Page, kinds: list[str]) 
         row = await answered(page, number)
         if found := await row.evaluate(INSPECT):
             wrong[kind] = found
-        await expect(row.locator(".sources > details.src, .sources > details.more")).not_to_have_count(0)
+        await expect(row.locator(".sources > .card, .sources > details.more")).not_to_have_count(0)
     assert wrong == {}
     await page.reload()
     await expect(page.locator("#chat .bot-row .answer")).to_have_count(len(kinds), timeout=20_000)
@@ -196,6 +197,12 @@ if a[1] < b:
 ```
 
 > السقف هو 165 جنيهًا [1]
+
+- [x] erledigt
+- [ ] offen
+
++ أولاً
++ second
 """
 
 
@@ -215,7 +222,12 @@ async def test_harmless_markdown_looks_as_it_should(page: Page) -> None:
     await expect(answer.locator("td").nth(1).locator('a[href*="#cite-"]')).to_have_count(1)
     await expect(answer.locator("ol > li > ul > li > ul > li")).to_have_text("tiefer")
     assert await answer.locator("pre code.language-python").text_content() == 'if a[1] < b:\n    print("*x*")\n'
+    await expect(answer.locator(".code-language")).to_have_text("python")
     await expect(answer.locator("blockquote")).to_contain_text("السقف هو 165 جنيهًا")
+    await expect(answer.locator("blockquote")).to_have_css("direction", "rtl")
+    await expect(answer.locator("li > .task")).to_have_text(["☑", "☐"])
+    await expect(answer.locator("ul").last).to_have_css("direction", "rtl")
+    await expect(answer.locator("ul", has=page.locator(".task"))).to_have_css("direction", "ltr")
     await answer.locator('a[href*="#cite-"]').first.click()
     await expect(page.locator("#chat .bot-row details.src").first.locator(".quote")).to_be_visible()
     arabic = (await answered(page, 1)).locator(".answer")

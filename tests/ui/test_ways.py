@@ -10,7 +10,8 @@ from assistant.conversation.correct import VERDICTS, meant
 from assistant.conversation.routes import ROUTES
 from tests.ui.test_encode import FINISHED, ROUTED
 from ui.encode import Shown
-from ui.ways import CHOICES, DONE, Said, offered, read, ways
+from ui.ways import Said, offered, read, ways
+from ui.words import LANGUAGES, words
 
 
 def routed(route: str, information: float = 0.9, requested: bool = False) -> dict[str, Any]:
@@ -45,7 +46,9 @@ def test_each_offer_leads_another_way_and_no_two_the_same(
 
 
 def test_every_verdict_has_its_words() -> None:
-    assert set(CHOICES) == set(DONE) == set(VERDICTS)
+    for language in LANGUAGES:
+        for verdict in VERDICTS:
+            assert words(language)[f"ways.do_{verdict}"] and Said(verdict, True).done(words(language))
 
 
 def test_an_answer_that_is_over_says_what_may_be_said_of_it_and_one_that_is_not_does_not() -> None:
@@ -62,14 +65,15 @@ def test_an_answer_that_is_over_says_what_may_be_said_of_it_and_one_that_is_not_
 def test_the_route_card_says_what_was_corrected_even_while_the_answer_is_written() -> None:
     shown = Shown(routed=ROUTED, correction=Said("look_up", again=True))
     for page in (shown.markdown(), Shown(routed=ROUTED, ended=FINISHED, correction=shown.correction).markdown()):
-        assert "<span>Corrected: looked up because you asked</span>" in page
+        assert '<span dir="auto">Corrected: looked up because you asked</span>' in page
         assert "<dt>Corrected</dt><dd>looked up because you asked</dd>" in page
     noted = Shown(routed=ROUTED, ended=FINISHED, correction=Said("no_lookup", again=False)).markdown()
     assert "Corrected" not in noted and '<span class="stands">Noted. It will be learned from.</span></p>' in noted
 
 
 def test_an_answer_made_again_may_be_wrong_still_and_one_that_was_noted_offers_no_more() -> None:
-    assert "way-" in ways(ROUTED, Said("look_up", again=True)) and "way-" not in ways(ROUTED, Said("in_voice", False))
+    assert "way-" in ways(ROUTED, Said("look_up", again=True), words("en"))
+    assert "way-" not in ways(ROUTED, Said("in_voice", False), words("en"))
 
 
 @given(st.text(max_size=80))
