@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -94,6 +95,18 @@ def serving(folder: Path, **settings: object) -> Iterator[Serving]:
         yield Serving(url, folder, process, time.monotonic() - began)
     finally:
         end(process)
+
+
+def wait_until_read(server: Serving) -> None:
+    """Until the documents of the settings are in the index: they are read while the server answers already."""
+    token = json.loads((server.folder / "data" / "server.json").read_text(encoding="utf-8"))["token"]
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        found = httpx.get(f"{server.url}/api/sources", headers={"Authorization": f"Bearer {token}"}).json()["sources"]
+        if found and all(each["outcome"] for each in found):
+            return
+        time.sleep(0.1)
+    raise AssertionError("the documents were not read: " + server.log)
 
 
 def end(process: subprocess.Popen[Any]) -> None:

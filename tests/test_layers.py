@@ -18,8 +18,18 @@ MAY_IMPORT = {
 }
 # The command line is the top of the program: it starts the pages.
 TOP = {"assistant/cli/serve.py"}
+
+
+def room(folder: str) -> set[str]:
+    return {path.relative_to(ROOT).as_posix() for path in (ROOT / folder).glob("*.py")}
+
+
 HOMES = {
-    "gradio": {"ui/chat_page.py", "ui/chat_handlers.py", "ui/theme.py"},
+    "gradio": {
+        *(f"ui/{name}.py" for name in ("theme", "place", "notices")),
+        *(f"ui/chat_{name}.py" for name in ("page", "blocks", "runs", "rooms", "asides", "files")),
+        *room("ui/desk"),
+    },
     "llama_index": {
         "assistant/knowledge/readers.py",
         "assistant/knowledge/formats.py",
@@ -29,7 +39,7 @@ HOMES = {
     "qdrant_client": {f"assistant/knowledge/store/{name}.py" for name in ("server", "server_config", "server_index")},
     "qdrant_edge": {f"assistant/knowledge/store/{name}.py" for name in ("embedded", "embedded_index", "files", "bm25")},
     "openai": {f"connectors/openai_{name}.py" for name in ("compat", "server", "errors")},
-    "sqlalchemy": {f"assistant/records/{name}.py" for name in ("models", "repository", "manifest", "corrections")},
+    "sqlalchemy": {*room("assistant/records"), *room("assistant/desk")},
     "prometheus_client": {"assistant/telemetry.py"},
     "fastembed": {"assistant/knowledge/embedder.py", "assistant/knowledge/rerank.py"},
     "tree_sitter": {"assistant/knowledge/grammars.py"},
@@ -74,6 +84,7 @@ def test_only_the_settings_read_the_environment() -> None:
     # Gradio and Ray read a switch from there when they are imported; git is handed all of it and reads nothing of ours.
     writers = {
         "ui/chat_page.py",
+        "ui/uploads.py",
         "assistant/knowledge/sources/git_command.py",
         "assistant/knowledge/ray_engine.py",
     }

@@ -20,14 +20,19 @@ from assistant.conversation.service import TurnRejected
 from assistant.conversation.wire import encode
 from assistant.knowledge.store import StoreError
 from assistant.records.repository import RecordsError
+from ui.conversations_api import add_conversation_routes
 from ui.corrections_api import add_correction_routes
+from ui.desk.keys import Keys
 from ui.encode import sse
+from ui.look import add_look_routes
 from ui.machine_api import STREAM, Token, add_machine_routes
-from ui.security import Harden
+from ui.security import DESK, Harden
+from ui.uploads import DESK_MEGABYTES, FORM, MEGABYTE, keep_in
 
 log = logging.getLogger(__name__)
 STATIC = Path(__file__).parent / "static"
 PERSON = "api"
+PORTAL = "portal"
 STATUS = {
     "turn_too_long": 413,
     "unknown_surface": 404,
@@ -50,8 +55,9 @@ class ChatBody(BaseModel):
     groups: list[str] = Field([], description="for commands on this machine, with its token")
 
 
-def create_app(assistant: Assistant, token: str) -> FastAPI:
-    """The app of an opened assistant. ``token`` is what commands on this machine show to change things."""
+def create_app(assistant: Assistant, token: str, keys: Keys | None = None) -> FastAPI:
+    """The app of an opened assistant. ``token`` is what commands on this machine show to change things, ``keys`` open
+    the desk."""
     app = FastAPI(title="Switchyard", version=VERSION, docs_url=None, redoc_url=None, openapi_url=None)
     app.add_exception_handler(TurnRejected, _rejected)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -95,6 +101,13 @@ def create_app(assistant: Assistant, token: str) -> FastAPI:
 
     add_machine_routes(app, assistant, machine)
     add_correction_routes(app, assistant, machine)
+    add_conversation_routes(app, assistant, machine)
+    add_look_routes(app, lambda: assistant.settings)
+
+    keep_in(assistant.settings.data / "incoming")
+    heads: dict[str, str] = {}
+    if assistant.settings.server.desk:
+        heads[f"{DESK}/"] = _mount_desk(app, assistant, machine, keys or Keys())
 
     @app.api_route("/api/{rest:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)
     async def nothing(rest: str) -> JSONResponse:
@@ -102,32 +115,30 @@ def create_app(assistant: Assistant, token: str) -> FastAPI:
         return _error(404, "not_found", "There is nothing at this address and method.")
 
     app.mount("/switchyard", StaticFiles(directory=STATIC))
-    with_page = _mount_page(app, assistant)
+    with_page, heads["/"] = _mount_page(app, assistant)
     hosts = [assistant.settings.server.host, *assistant.settings.server.allowed_hosts]
-    with_page.add_middleware(Harden, head='<script src="switchyard/chat.js"></script>', hosts=hosts)
+    with_page.add_middleware(Harden, heads=heads, hosts=hosts, bodies=_bodies(assistant))
     return with_page
 
 
-def _mount_page(app: FastAPI, assistant: Assistant) -> FastAPI:
+def _bodies(assistant: Assistant) -> dict[str, int]:
+    uploads = {"": assistant.settings.limits.attachment_megabytes, DESK: DESK_MEGABYTES}
+    return {f"{page}/gradio_api/upload": most * MEGABYTE + FORM for page, most in uploads.items()}
+
+
+def _mount_desk(app: FastAPI, assistant: Assistant, machine: Token, keys: Keys) -> str:
+    """The desk on ``app``; returns what its page's head holds."""
+    from ui.desk import mount
+
+    mount.mount(app, assistant, machine, keys)
+    return mount.head()
+
+
+def _mount_page(app: FastAPI, assistant: Assistant) -> tuple[FastAPI, str]:
+    """The chat page on ``app``; returns both together, and what the page's head holds."""
     from ui import chat_page
-    from ui.chat_handlers import Look
 
-    def look() -> Look:
-        settings = assistant.settings
-        surface = settings.surfaces["portal"]
-        return Look(
-            title=surface.title,
-            greeting=surface.greeting,
-            placeholder=surface.placeholder,
-            disclaimer=surface.disclaimer,
-            suggestions=tuple(surface.suggestions),
-            collections={name: each.title or name for name, each in settings.collections.items()},
-            contact=surface.contact,
-            language=surface.language,
-            hosts=tuple(settings.links.allowed_hosts),
-        )
-
-    return chat_page.mount(app, assistant.service, assistant.records, "portal", look, lambda: bool(assistant.problem))
+    return chat_page.mount(app, assistant, PORTAL), chat_page.head(PORTAL)
 
 
 async def _rejected(_: Request, error: Exception) -> JSONResponse:

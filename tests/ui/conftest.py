@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.serving import Serving, serving
+from tests.serving import Serving, serving, wait_until_read
 
 SLOW = [["Well, "] + [f"word{number} " for number in range(60)] + ["the end."]]
 
@@ -20,4 +20,5 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
         roles={"voice": "slow"},
         surfaces={"portal": {"suggestions": ["What is the hotel cap in London?"], "title": "Test portal"}},
     ) as running:
+        wait_until_read(running)
         yield running

@@ -103,7 +103,7 @@ def test_a_page_of_another_site_cannot_post(server: Serving) -> None:
 
 
 def test_every_answer_carries_the_security_headers(server: Serving) -> None:
-    for path in ("/", "/healthz", "/switchyard/chat.js"):
+    for path in ("/", "/healthz", "/switchyard/chat/main.js"):
         headers = httpx.get(f"{server.url}{path}").headers
         policy = headers["content-security-policy"]
         assert "unsafe-eval" not in policy and "script-src 'self' 'nonce-" in policy

@@ -1,0 +1,110 @@
+"""Files that a person attaches to a conversation, on the chat page."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from assistant.conversation.attachments import Attachment, Attachments
+from assistant.conversation.service import TurnRejected
+from ui.asked import Asked
+from ui.chat_runs import LanguageOf
+from ui.chat_view import Visit
+from ui.notices import told, warn
+from ui.place import one_line
+from ui.rendering import in_line
+from ui.words import Language, Words, words
+
+log = logging.getLogger(__name__)
+
+
+class Files:
+    """Handlers of the paper clip and of the chips above the box."""
+
+    def __init__(self, attachments: Attachments, surface: str, language: LanguageOf) -> None:
+        self._attachments = attachments
+        self._surface = surface
+        self._language = language
+
+    async def listed(self, visit: Visit, language: Language) -> str:
+        """The conversation's files as HTML, empty where there are none."""
+        if not visit.conversation:
+            return ""
+        return chips(await self._attachments.listed(visit.conversation, visit.person), words(language))
+
+    async def attach(self, paths: Any, kept: Any, request: gr.Request) -> AsyncGenerator[tuple[Any, Any, Any]]:
+        """Read files into the conversation, a new one if there is none yet: files, what the browser keeps, button."""
+        visit, language = Visit.read(kept), self._language(request)
+        said = words(language)
+        for path in [paths] if isinstance(paths, str) else list(paths or ()):
+            events: asyncio.Queue[Attachment | None] = asyncio.Queue()
+            adding = asyncio.ensure_future(self._add(path, visit, events))
+            while (seen := await events.get()) is not None:
+                visit = Visit(visit.person, seen.conversation, visit.turns)
+                yield await self.listed(visit, language), gr.skip(), gr.skip()
+            try:
+                done = await adding
+                visit = Visit(visit.person, done.conversation, visit.turns)
+            except TurnRejected as refused:
+                if not await self.listed(visit, language):
+                    visit = Visit.read(kept)
+                name = Path(path).name
+                warn(said("files.failed", name=name), said.say(str(refused)))
+            except Exception:
+                # The last resort: the page must say that nothing came of it.
+                log.exception("the page could not attach a file")
+                warn(said("files.failed", name=Path(path).name), said["notice.wrong"])
+            yield await self.listed(visit, language), visit.kept, gr.skip()
+        yield await self.listed(visit, language), visit.kept, None
+
+    async def _add(self, path: str, visit: Visit, events: asyncio.Queue[Attachment | None]) -> Attachment:
+        try:
+            return await self._attachments.add(
+                Path(path),
+                Path(path).name,
+                person=visit.person,
+                conversation=visit.conversation or None,
+                surface=self._surface,
+                tell=events.put_nowait,
+            )
+        finally:
+            events.put_nowait(None)
+
+    async def detach(self, message: str, kept: Any, request: gr.Request) -> tuple[str, Any]:
+        """Take a file away again: files, and what the page's script is handed."""
+        visit, language = Visit.read(kept), self._language(request)
+        try:
+            await self._attachments.remove(Asked.read(message).file, person=visit.person)
+        except TurnRejected as refused:
+            return await self.listed(visit, language), told(warning=words(language).say(str(refused)))
+        return await self.listed(visit, language), gr.skip()
+
+
+def chips(files: Sequence[Attachment], said: Words) -> str:
+    """The files of a conversation, each with how far it has been read and a button that takes it away."""
+    if not files:
+        return ""
+    items = "".join(_chip(each, said) for each in files)
+    return one_line(f'<ul class="chips">{items}</ul><p class="chips-note">{escape(said["files.only_here"])}</p>')
+
+
+def _chip(each: Attachment, said: Words) -> str:
+    name = in_line(each.name)
+    state = ""
+    if each.state == "reading":
+        # Without a value the bar says only that something is being done.
+        share = f' value="{each.passages}" max="{each.of}"' if each.of else ""
+        state = f'<progress{share} aria-label="{in_line(said("files.reading", name=each.name))}"></progress>'
+    elif each.state == "failed":
+        state = f'<span class="chip-failed">{in_line(said.say(each.message))}</span>'
+    remove = in_line(said("files.remove", name=each.name))
+    return (
+        f'<li class="chip chip-{each.state}"><span class="chip-name" dir="auto">{name}</span>{state}'
+        f'<button type="button" data-file="{escape(each.id)}" aria-label="{remove}"></button></li>'
+    )

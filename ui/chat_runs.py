@@ -1,0 +1,202 @@
+"""What makes an answer on the chat page: a message, a suggestion, a correction, a version, an edit."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from typing import Any
+
+import gradio as gr
+
+from assistant.conversation.service import ChatService, TurnRejected
+from assistant.conversation.turn import Turn
+from assistant.conversation.wire import encode
+from assistant.records.repository import RecordsError
+from ui.asked import Asked, nothing_like_it
+from ui.chat_view import Messages, View, Visit, answer, as_said, user
+from ui.encode import Shown
+from ui.notices import warn
+from ui.ways import UNDO
+from ui.words import Language, words
+
+log = logging.getLogger(__name__)
+REFRESH = 0.1
+"""Seconds between updates of a streaming answer; per token the browser falls behind on long conversations."""
+PAUSE = 5
+"""How many times as long as a step took until the next one, so that the server is never busy with steps alone."""
+AUTO = "auto"
+Steps = AsyncGenerator[tuple[Any, ...]]
+"""What a handler changes, step by step: box, messages, what the browser keeps, list, way of the next turn."""
+Listing = Callable[[Visit, Language], Awaitable[str]]
+LanguageOf = Callable[[gr.Request], Language]
+
+
+class Runs:
+    """Handlers that run turns of one surface."""
+
+    def __init__(self, service: ChatService, view: View, surface: str, language: LanguageOf, listing: Listing) -> None:
+        self._service = service
+        self._view = view
+        self._surface = surface
+        self._language = language
+        self._listing = listing
+
+    async def respond(self, text: str, route: str, collection: str | None, kept: Any, request: gr.Request) -> Steps:
+        """From the message in the box to the finished answer. Whatever goes wrong, the text comes back into the
+        box."""
+        if not text.strip():
+            yield gr.skip(), gr.skip(), gr.skip(), gr.skip(), gr.skip()
+            return
+        visit, language = Visit.read(kept), self._language(request)
+        earlier: Messages = []
+        try:
+            earlier = await self._view.messages(visit, language)
+            turn = await self._service.prepare(
+                text,
+                person=visit.person,
+                conversation=visit.conversation or None,
+                surface=self._surface,
+                route=route,
+                collection=collection or None,
+            )
+            visit = Visit(visit.person, turn.conversation, visit.turns)
+            listed = await self._listing(visit, language)
+            yield _busy(), [*earlier, user(text)], visit.kept, listed, AUTO
+            async with aclosing(self._answered(turn, [*earlier, user(text)], visit, language)) as steps:
+                async for step in steps:
+                    yield step
+        except TurnRejected as refused:
+            _warn(refused, "notice.not_sent", language)
+            yield _give_back(text), earlier, visit.kept, gr.skip(), gr.skip()
+        except Exception:
+            # The last resort: the page must not be left waiting, whatever happened behind it.
+            log.exception("the page could not answer")
+            _wrong("notice.not_sent", language)
+            yield _give_back(text), earlier, visit.kept, gr.skip(), gr.skip()
+
+    async def suggest(
+        self, route: str, collection: str | None, kept: Any, data: gr.SelectData, request: gr.Request
+    ) -> Steps:
+        """A suggested question counts as typed and sent."""
+        async with aclosing(self.respond(str(data.value["text"]), route, collection, kept, request)) as steps:
+            async for step in steps:
+                yield step
+
+    async def run(self, message: str, kept: Any, request: gr.Request) -> Steps:
+        """What somebody does with a turn that is there: say that it went the wrong way, have it answered again, or put
+        it differently. The answer comes in its place; to a correction that changes nothing, only its being noted."""
+        visit, language = Visit.read(kept), self._language(request)
+        try:
+            asked = Asked.read(message)
+            turns = await self._view.turns(visit)
+            at = next((n for n, turn in enumerate(turns) if turn.id == asked.turn), None)
+            if at is None:
+                raise TurnRejected("unknown_turn", "This answer has been replaced meanwhile. Look again.")
+            again = await self._again(asked, visit)
+            if again is None:
+                yield gr.skip(), await self._view.messages(visit, language), gr.skip(), gr.skip(), gr.skip()
+                return
+            *before, _, answered = await self._view.messages(visit, language, turns[: at + 1])
+            before.append(user(again.text))
+            # What stood there stays until the first word of the new answer: focus may rest on it.
+            stands = [] if asked.do == "edit" else [answered]
+            yield _busy(keep=True), [*before, *stands], gr.skip(), gr.skip(), gr.skip()
+            verdict = asked.verdict if asked.do == "correct" else None
+            async with aclosing(self._answered(again, before, visit, language, verdict)) as steps:
+                async for step in steps:
+                    yield step
+        except TurnRejected as refused:
+            _warn(refused, "notice.not_changed", language)
+            yield gr.skip(), await self._view.messages(visit, language), gr.skip(), gr.skip(), gr.skip()
+        except Exception:
+            # The last resort, as above.
+            log.exception("the page could not run a turn again")
+            _wrong("notice.not_changed", language)
+            yield gr.skip(), gr.skip(), gr.skip(), gr.skip(), gr.skip()
+
+    def ready(self) -> Any:
+        """The box ready for the next message, without touching what has been typed into it meanwhile."""
+        return _box()
+
+    async def stopped(self, kept: Any, request: gr.Request) -> tuple[Any, Messages]:
+        """After a stop: what was recorded of the turn, and the box back."""
+        visit = Visit.read(kept)
+        await self._service.settled(visit.conversation)
+        return _box(), await self._view.messages(visit, self._language(request))
+
+    async def _again(self, asked: Asked, visit: Visit) -> Turn | None:
+        """The turn to run, None where what was said of it is only noted. Raises TurnRejected."""
+        turn, person = asked.turn, visit.person
+        if asked.do == "again":
+            return await self._service.again(turn, None, person=person)
+        if asked.do == "edit":
+            return await self._service.edit(turn, asked.text, person=person)
+        if asked.do != "correct":
+            raise nothing_like_it()
+        if asked.verdict == UNDO:
+            await self._service.take_back(turn, person=person)
+            return None
+        return await self._service.correct(turn, asked.verdict, person=person)
+
+    async def _answered(
+        self, turn: Turn, before: Messages, visit: Visit, language: Language, verdict: str | None = None
+    ) -> Steps:
+        """The answer as it grows, below what was said before; at its end all as the records have it."""
+        shown, due, changed = self._view.shown(language, as_said(verdict) if verdict else None), 0.0, asyncio.Event()
+        running = asyncio.create_task(self._run(turn, shown, changed))
+        try:
+            while await changed.wait():
+                await asyncio.wait({running}, timeout=max(0.0, due - time.monotonic()))
+                if running.done():
+                    break
+                changed.clear()
+                began = time.monotonic()
+                yield gr.skip(), [*before, answer(shown)], gr.skip(), gr.skip(), gr.skip()
+                # A step that took long, also because others are served, is followed by a longer pause.
+                due = began + max(REFRESH, PAUSE * (time.monotonic() - began))
+            await running
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+        try:
+            messages = await self._view.messages(visit, language)
+        except RecordsError:
+            # What cannot be recorded is logged: the reader has the answer all the same.
+            messages = [*before, answer(shown)]
+        yield gr.skip(), messages, gr.skip(), gr.skip(), gr.skip()
+
+    async def _run(self, turn: Turn, shown: Shown, changed: asyncio.Event) -> None:
+        """In a task of its own, so that the last words are on the page while the answer is still being checked."""
+        try:
+            async with aclosing(self._service.run(turn)) as events:
+                async for event in events:
+                    shown.take(encode(event))
+                    changed.set()
+        finally:
+            changed.set()
+
+
+def _busy(keep: bool = False) -> Any:
+    kept: dict[str, Any] = {} if keep else {"value": ""}
+    return gr.update(submit_btn=False, stop_btn=True, **kept)
+
+
+def _box() -> Any:
+    return gr.update(submit_btn=True, stop_btn=False)
+
+
+def _give_back(text: str) -> Any:
+    return gr.update(value=text, submit_btn=True, stop_btn=False)
+
+
+def _warn(refused: TurnRejected, title: str, language: Language) -> None:
+    said = words(language)
+    warn(said[title], said.say(str(refused)))
+
+
+def _wrong(title: str, language: Language) -> None:
+    said = words(language)
+    warn(said[title], said["notice.wrong"])

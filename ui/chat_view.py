@@ -1,0 +1,153 @@
+"""What the chat page shows of a conversation: messages from the records, and who is looking at which of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from assistant.conversation.correct import VERDICTS
+from assistant.conversation.service import new_person
+from assistant.records.corrections import Correction, Corrections
+from assistant.records.feedback import Feedback, Feedbacks
+from assistant.records.repository import Repository, StoredTurn
+from ui.about import about
+from ui.encode import Shown
+from ui.look import Look
+from ui.rendering import said
+from ui.ways import Said
+from ui.words import Language
+
+Messages = list[dict[str, Any]]
+KEPT_TURNS = 1000
+"""Turns whose messages are kept once they are made: some 15 kB each, and milliseconds of everybody's time."""
+SHOWN_TURNS = 30
+"""Turns that are on the page; earlier ones come when they are asked for."""
+Looks = Callable[[Language], Look]
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """What the browser keeps: who it is, the conversation it has open ("" for a new one), and how many of its turns
+    it shows. ``read`` takes whatever a browser sends; a stranger becomes a new guest."""
+
+    person: str
+    conversation: str = ""
+    turns: int = SHOWN_TURNS
+
+    @classmethod
+    def read(cls, kept: Any) -> Self:
+        if (
+            isinstance(kept, list)
+            and len(kept) in (2, 3)
+            and all(isinstance(each, str) for each in kept[:2])
+            and kept[0]
+        ):
+            turns = kept[2] if len(kept) == 3 and isinstance(kept[2], int) else SHOWN_TURNS
+            return cls(kept[0], kept[1], max(SHOWN_TURNS, min(turns, 1000)))
+        return cls(new_person())
+
+    def at(self, conversation: str, turns: int = SHOWN_TURNS) -> list[Any]:
+        """What the browser is to keep once it shows this conversation."""
+        return [self.person, conversation, turns]
+
+    @property
+    def kept(self) -> list[Any]:
+        """What the browser is to keep as things are."""
+        return self.at(self.conversation, self.turns)
+
+
+class View:
+    """Reads conversations for the page: what a browser sends of them is never believed."""
+
+    def __init__(self, records: Repository, looks: Looks) -> None:
+        self._records = records
+        self._corrections = Corrections(records)
+        self._feedbacks = Feedbacks(records)
+        self._looks = looks
+        self._made: OrderedDict[Hashable, Messages] = OrderedDict()
+
+    async def turns(self, visit: Visit) -> list[StoredTurn]:
+        """The turns of the branch that is shown, none if the conversation is not this person's."""
+        conversation = visit.conversation
+        if not conversation or await self._records.surface_of(conversation, visit.person) is None:
+            return []
+        return await self._records.turns(conversation)
+
+    async def messages(self, visit: Visit, language: Language, turns: Sequence[StoredTurn] | None = None) -> Messages:
+        """The last of its turns as messages; ``turns`` are those of the branch, where they are known."""
+        turns = await self.turns(visit) if turns is None else turns
+        if not turns:
+            return []
+        said_of = await self._corrections.listed(visit.conversation)
+        # What those who run this have labelled is not this person's to see or to take back.
+        corrected = {each.question: each for each in said_of if each.verdict in VERDICTS}
+        judged = await self._feedbacks.of(visit.conversation, visit.person)
+        look = self._looks(language)
+        first = max(0, len(turns) - visit.turns)
+        messages: Messages = []
+        for at, turn in enumerate(turns[first:], first):
+            correction, thumb = corrected.get(turn.question), judged.get(turn.id)
+            messages += await self._messages_of(turn, correction, thumb, look, at == first > 0)
+        return messages
+
+    async def _messages_of(
+        self, turn: StoredTurn, correction: Correction | None, judged: Feedback | None, look: Look, earlier: bool
+    ) -> Messages:
+        """Made once: an answer that is over does not change, and is shown again with every one after it."""
+        if turn.status == "running":
+            return stored(turn, correction, judged, look, earlier)
+        corrected = correction and (correction.verdict, correction.turn)
+        shown = (look.language, look.contact, look.hosts, tuple(look.collections.items()))
+        key = (turn.id, turn.status, turn.siblings, corrected, judged and judged.thumb, shown, earlier)
+        if key not in self._made:
+            await asyncio.sleep(0)  # others get their turn
+            self._made[key] = stored(turn, correction, judged, look, earlier)
+            if len(self._made) > KEPT_TURNS:
+                self._made.popitem(last=False)
+        self._made.move_to_end(key)
+        return self._made[key]
+
+    def shown(self, language: Language, correction: Said | None = None) -> Shown:
+        """A growing answer."""
+        return _shown(self._looks(language), correction=correction)
+
+
+def stored(
+    turn: StoredTurn, correction: Correction | None, judged: Feedback | None, look: Look, earlier: bool = False
+) -> Messages:
+    """A turn of the records as two messages; ``earlier`` where turns before it are not on the page."""
+    asked_for = turn.routed is not None and bool(turn.routed["requested"])
+    shown = _shown(
+        look,
+        text=turn.answer,
+        routed=turn.routed,
+        retrieved=turn.retrieved,
+        checked=turn.checked,
+        ended=turn.ended,
+        stopped=turn.status == "stopped",
+        unfinished=turn.status == "running",
+        correction=as_said(correction.verdict, asked_for and correction.turn != turn.id) if correction else None,
+    )
+    return [user(turn.text), answer(shown, about(turn, judged.thumb if judged else None, earlier=earlier))]
+
+
+def user(text: str) -> dict[str, Any]:
+    """What a person said, as a message."""
+    return {"role": "user", "content": said(text)}
+
+
+def answer(shown: Shown, more: str = "") -> dict[str, Any]:
+    """An answer as a message; ``more`` is what the page's script is told of it."""
+    return {"role": "assistant", "content": f"{shown.markdown()}\n\n{more}".strip() if more else shown.markdown()}
+
+
+def as_said(verdict: str, again: bool = True) -> Said:
+    """What somebody said of a route, and whether the answer was made for it."""
+    return Said(verdict, again)  # type: ignore[arg-type]  # one of VERDICTS, from the records or checked by the service
+
+
+def _shown(look: Look, **known: Any) -> Shown:
+    return Shown(collections=look.collections, contact=look.contact, language=look.language, hosts=look.hosts, **known)
