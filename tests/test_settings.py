@@ -281,12 +281,16 @@ def test_the_schema_accepts_what_the_loader_accepts() -> None:
         "collections": {"hr": {"sources": ["docs", {"git": "x", "ref": "main"}], "readers": ["staff"]}},
         "sync": {"watch": False, "every": 0},
     }
+    portal = {"title": "a", "greeting": {"en": "a", "de": "b"}, "disclaimer": None, "suggestions": {"de": ["a"]}}
+    assert check.is_valid({"surfaces": {"portal": portal}})
     assert check.is_valid(good)
     wrong: list[dict[str, Any]] = [
         {"sever": {}},
         {"server": {"port": 0}},
         {"models": {"GPT": {}}},
         {"log_level": "loud"},
+        {"surfaces": {"portal": {"greeting": {"fr": "a"}}}},
+        {"surfaces": {"portal": {"suggestions": {"de": "a"}}}},
         {"store": {"urls": 1}},
         {"collections": {"hr": {"sources": [{"fodler": "x"}]}}},
     ]

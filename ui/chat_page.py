@@ -127,7 +127,8 @@ class ChatPage:
 
 def in_page(said: Words, language: Language) -> str:
     """The texts that the page's script says, for it to read."""
-    return one_line(f'<div lang="{language}" data-words="{escape(json.dumps(said.for_script()))}"></div>')
+    texts = said.for_script() | {key: said[key] for key in ("sources.source",)}
+    return one_line(f'<div lang="{language}" data-words="{escape(json.dumps(texts))}"></div>')
 
 
 def build(assistant: Assistant, surface: str) -> gr.Blocks:

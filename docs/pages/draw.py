@@ -1,0 +1,116 @@
+"""Draw the pictures of chat and desk beside this file, from the demo, with whatever the pages look like now.
+
+apt install chromium; pip install "switchyard[test]"
+python -m docs.pages.draw
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import sqlite3
+import tempfile
+from pathlib import Path
+
+import httpx
+from PIL import Image
+from playwright.async_api import Browser, Page, async_playwright, expect
+
+from tests.serving import Serving, run, serving
+from tests.ui.test_chat_page import CHROMIUM, FLAGS
+
+HERE = Path(__file__).parent
+WIDE, PHONE = 1280, 390
+THEMES = ("light", "dark")
+FIRST = "How many days of annual leave can I carry over, and until when?"
+SECOND = "And what does a hotel in London cost?"
+SURFACE = {
+    "title": "Fernhill Outfitters",
+    "greeting": "Good morning! What would you like to know?",
+    "suggestions": [
+        "What is the hotel cap per night in London?",
+        "How many days of annual leave can I carry over?",
+        "Write a reply to a customer whose parcel is late",
+    ],
+}
+TURNS = (
+    "How many days of annual leave can I carry over?", "Thanks, that helped!", "How do I reach the VPN from abroad?",
+    "Write a reply to a customer whose parcel is late", "What is our policy on dogs in the office?",
+    "When is the canteen open?", "May I bring my dog to work?", "How long may a customer return a jacket?",
+    "Good morning!", "What do I do when my laptop is stolen?", "How much may I spend on dinner in Berlin?",
+    "Who repairs a broken zip, and what does it cost?", "Turn this into our tone: parcel gone, sorry",
+    "Is there a canteen, and when is it open?", "What discount does staff get?", "Until when is sick leave paid?",
+)  # fmt: skip
+"""Asked before, so that the desk has something to show."""
+
+
+async def main() -> None:
+    """Write eight files, `chat-…` and `desk-…` by width and theme."""
+    with tempfile.TemporaryDirectory() as folder, serving(Path(folder), surfaces={"portal": SURFACE}) as server:
+        talk(server)
+        async with async_playwright() as playwright:
+            browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+            await desk(browser, server)
+            for theme in THEMES:
+                for width in (WIDE, PHONE):
+                    await chat(browser, server, width, theme)
+            await browser.close()
+
+
+def talk(server: Serving) -> None:
+    """The turns, as if they had been asked over a week."""
+    with httpx.Client(base_url=server.url, timeout=60) as client:
+        for text in TURNS * 3:
+            client.post("/api/chat", json={"message": text}).raise_for_status()
+    with sqlite3.connect(server.folder / "data" / "records.db", timeout=30) as records:
+        turns = [row[0] for row in records.execute("SELECT id FROM turns ORDER BY created_at")]
+        for place, turn in enumerate(turns):
+            records.execute(
+                "UPDATE turns SET created_at = datetime(created_at, ?) WHERE id = ?",
+                (f"-{place * 7 % 13 % 7} days", turn),
+            )
+
+
+async def chat(browser: Browser, server: Serving, width: int, theme: str) -> None:
+    """A conversation; the passage beside it, on a phone without."""
+    page = await browser.new_page(viewport={"width": width, "height": 800}, reduced_motion="reduce")
+    await page.goto(f"{server.url}/?__theme={theme}")
+    for place, text in enumerate((FIRST, SECOND)):
+        await page.locator("#box textarea").fill(text)
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#chat .correct .thumb.up")).to_have_count(place + 1, timeout=60_000)
+    if width == WIDE:
+        await page.locator('#chat .answer a[href*="#cite-"]').last.click()
+        await expect(page.locator("#pane #pane-title")).to_be_visible(timeout=30_000)
+    await page.mouse.move(5, 400)
+    await keep(page, f"chat-{width}-{theme}")
+    await page.close()
+
+
+async def desk(browser: Browser, server: Serving) -> None:
+    """The overview on a wide screen, the gaps on a phone: in both themes."""
+    page = await browser.new_page(viewport={"width": WIDE, "height": 800}, reduced_motion="reduce")
+    await page.goto(run(server.folder, "desk").stdout.strip())
+    await expect(page.get_by_role("heading", name="Desk")).to_be_visible(timeout=60_000)
+    for theme in THEMES:
+        await page.set_viewport_size({"width": WIDE, "height": 800})
+        await page.goto(f"{server.url}/desk/?__theme={theme}")
+        await expect(page.locator("#ov-numbers .tile").first).to_be_visible(timeout=60_000)
+        await keep(page, f"desk-{WIDE}-{theme}")
+        await page.set_viewport_size({"width": PHONE, "height": 800})
+        await page.get_by_role("tab", name="Answers", exact=True).click()
+        await page.get_by_role("tab", name="Gaps", exact=True).click()
+        await expect(page.locator("#an-gaps table").first).to_be_visible(timeout=60_000)
+        await keep(page, f"desk-{PHONE}-{theme}")
+    await page.close()
+
+
+async def keep(page: Page, name: str) -> None:
+    """The page as WebP, a tenth of what a PNG takes."""
+    await page.wait_for_timeout(1_500)
+    picture = Image.open(io.BytesIO(await page.screenshot()))
+    picture.save(HERE / f"{name}.webp", quality=82, method=6)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
