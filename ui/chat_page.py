@@ -241,8 +241,17 @@ def _composer(said: Words, page: ChatPage) -> tuple[gr.Markdown, gr.UploadButton
             choices = [(said[f"steer.{key}"], route) for key, route in ROUTES.items()]
             way = gr.Radio(choices, value=AUTO, label=said["steer.next"], elem_id="way", container=False, scale=0)
             where = gr.Dropdown(
-                [], label=said["steer.collection"], elem_id="where", visible=False, container=False, scale=0
+                [(said["steer.all_collections"], "")],
+                value="",
+                label=said["steer.collection"],
+                elem_id="where",
+                visible=False,
+                container=False,
+                filterable=False,
+                scale=0,
             )
+            # The service checks what is chosen. Gradio would by what it offered, which it has forgotten after a restart.
+            where.preprocess = lambda payload: payload if isinstance(payload, str) else None  # type: ignore[method-assign]
     return files, attach, box, way, where
 
 

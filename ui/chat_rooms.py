@@ -55,9 +55,10 @@ class Rooms:
     async def load(self, kept: Any, request: gr.Request) -> tuple[Any, ...]:
         """The conversation that the browser left open: browser, messages, list, files. A stranger finds nothing, and
         nothing is changed: whoever types at once has sent a message before this is done."""
-        if not kept:
-            return gr.skip(), gr.skip(), gr.skip(), gr.skip()
         visit, language = Visit.read(kept), self._language(request)
+        if not kept:
+            nothing = conversations((), "", words(language), datetime.now().astimezone())
+            return gr.skip(), gr.skip(), nothing, gr.skip()
         if not await self._view.turns(visit) and not await self._files(visit, language):
             visit = Visit(visit.person)
         await self._service.settled(visit.conversation)

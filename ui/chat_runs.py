@@ -162,11 +162,11 @@ class Runs:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
         try:
-            messages = await self._view.messages(visit, language)
+            messages, listed = await self._view.messages(visit, language), await self._listing(visit, language)
         except RecordsError:
             # What cannot be recorded is logged: the reader has the answer all the same.
-            messages = [*before, answer(shown)]
-        yield gr.skip(), messages, gr.skip(), gr.skip(), gr.skip()
+            messages, listed = [*before, answer(shown)], gr.skip()
+        yield gr.skip(), messages, gr.skip(), listed, gr.skip()
 
     async def _run(self, turn: Turn, shown: Shown, changed: asyncio.Event) -> None:
         """In a task of its own, so that the last words are on the page while the answer is still being checked."""

@@ -13,6 +13,16 @@ from ui.place import one_line
 from ui.rendering import in_line
 from ui.words import Words
 
+KEYS = {
+    "send": ("Enter",),
+    "newline": ("Shift", "Enter"),
+    "escape": ("Esc",),
+    "search": ("Ctrl", "K"),
+    "previous": ("Alt", "↑"),
+    "sources": ("Alt", "S"),
+}
+"""What the page can do by keyboard; ⌘ does as Ctrl."""
+
 
 def conversations(
     found: Sequence[Conversation], current: str, words: Words, now: datetime, *, more: int = 0, searched: bool = False
@@ -28,9 +38,17 @@ def conversations(
         groups.insert(0, f'<p class="none" role="status">{escape(words("list.found", count=len(found)))}</p>')
     if more:
         groups.append(f'<button type="button" data-do="more" data-of="{more}">{escape(words["list.more"])}</button>')
-    body = "".join(groups)
+    body = "".join(groups) + _keys(words)
     key = sha256(body.encode("utf-8", "replace")).hexdigest()[:16]
     return one_line(f'<nav aria-label="{escape(words["list.conversations"])}" data-key="{key}">{body}</nav>')
+
+
+def _keys(words: Words) -> str:
+    rows = "".join(
+        f"<dt>{''.join(f'<kbd>{key}</kbd>' for key in keys)}</dt><dd>{escape(words[f'keys.{name}'])}</dd>"
+        for name, keys in KEYS.items()
+    )
+    return f'<details class="keys"><summary>{escape(words["keys.show"])}</summary><dl>{rows}</dl></details>'
 
 
 def _item(each: Conversation, current: str, words: Words) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -23,14 +24,18 @@ class Readers:
     collections: Collections
     _found: Mapping[str, Collection[str]] = field(default_factory=dict)
     _read: tuple[float, int, Settings | None] = (0.0, -1, None)
+    _reading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def of(self, settings: Settings, surface: str, groups: Collection[str]) -> frozenset[str]:
         """The collections that somebody of these groups may search on a surface."""
-        at, changes, by = self._read
-        if changes != self.collections.changes or by is not settings or time.monotonic() - at >= SECONDS:
-            self._read = (time.monotonic(), self.collections.changes, settings)
-            await self.base.look_again()
-            self._found = await self.who_reads(settings, await self.base.live.index.collections())
+        # Whoever comes while it is being read waits: what was found before may be nothing.
+        async with self._reading:
+            at, changes, by = self._read
+            if changes != self.collections.changes or by is not settings or time.monotonic() - at >= SECONDS:
+                now = (time.monotonic(), self.collections.changes, settings)
+                await self.base.look_again()
+                self._found = await self.who_reads(settings, await self.base.live.index.collections())
+                self._read = now
         place = settings.surfaces[surface]
         found = readable(self._found, [*place.groups, *groups])
         return found if place.collections is None else found & frozenset(place.collections)

@@ -80,15 +80,13 @@ class Conversations:
         if before is not None:
             query = query.where(tuple_(*_place(before)) > _ORDER)
         query = query.order_by(*(column.desc() for column in _COLUMNS)).limit(size + 1)
-        async with self._records.session() as session:
-            found = [_conversation(row) for row in (await session.execute(query)).all()]
+        found = [_conversation(row) for row in await self._records.read(lambda session: session.execute(query).all())]
         return Page(tuple(found[:size]), _cursor(found[size - 1]) if len(found) > size else None)
 
     async def one(self, conversation: str, person: str) -> Conversation | None:
         """One of them, None where there is no such conversation of theirs; also one in which nothing was said yet."""
         query = _listing(empty=True).where(ConversationRow.id == conversation, ConversationRow.person == person)
-        async with self._records.session() as session:
-            row = (await session.execute(query)).first()
+        row = await self._records.read(lambda session: session.execute(query).first())
         return _conversation(row) if row else None
 
     async def rename(self, conversation: str, title: str, person: str) -> bool:

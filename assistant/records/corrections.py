@@ -76,8 +76,7 @@ class Corrections:
         query = select(CorrectionRow).order_by(CorrectionRow.made_at, CorrectionRow.id)
         if conversation is not None:
             query = query.where(CorrectionRow.conversation_id == conversation)
-        async with self._records.session() as session:
-            return [_correction(row) for row in (await session.execute(query)).scalars()]
+        return await self._records.read(lambda session: [_correction(row) for row in session.execute(query).scalars()])
 
 
 async def labelled(records: Repository) -> list[LabelledTurn]:

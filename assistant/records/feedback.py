@@ -74,8 +74,7 @@ class Feedbacks:
         return await self._read(query)
 
     async def _read(self, query: Any) -> list[Feedback]:
-        async with self._records.session() as session:
-            return [_feedback(row) for row in (await session.execute(query)).scalars()]
+        return await self._records.read(lambda session: [_feedback(row) for row in session.execute(query).scalars()])
 
 
 def _of(turn: str, person: str) -> Any:

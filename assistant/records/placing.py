@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import cast
 
 from sqlalchemy import Table, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
 from assistant.records.models import ConversationRow, TurnRow, now
@@ -48,44 +47,42 @@ def begin(session: Session, person: str, surface: str, text: str, collection: st
     return conversation, turn
 
 
-async def touch(session: AsyncSession, conversation: str) -> Held | None:
+def touch(session: Session, conversation: str) -> Held | None:
     """Hold a conversation in which something is said now; None where it does not exist (any more)."""
     query = update(_CONVERSATIONS).where(_CONVERSATIONS.c.id == conversation).values(updated_at=now())
-    found = (await session.execute(query.returning(_CONVERSATIONS.c.leaf, _CONVERSATIONS.c.title))).first()
+    found = session.execute(query.returning(_CONVERSATIONS.c.leaf, _CONVERSATIONS.c.title)).first()
     return None if found is None else Held(conversation, found[0], found[1])
 
 
-async def after(session: AsyncSession, parent: str | None) -> int:
+def after(session: Session, parent: str | None) -> int:
     """The position of what follows a turn. Not asked together with ``touch``: what PostgreSQL reads beside the row that
     it waited for is from before the wait."""
     if parent is None:
         return 0
     position = select(_TURNS.c.position).where(_TURNS.c.id == parent)
-    return 1 + int((await session.execute(position)).scalar_one())
+    return 1 + int(session.execute(position).scalar_one())
 
 
-async def add(
-    session: AsyncSession, held: Held, parent: str | None, position: int, text: str, collection: str | None
-) -> str:
+def add(session: Session, held: Held, parent: str | None, position: int, text: str, collection: str | None) -> str:
     """Record a turn after ``parent``, at ``position``, which ends the shown branch from now on; its id."""
     turn = str(uuid.uuid4())
     there = select(_TURNS.c.version, _TURNS.c.parent, _TURNS.c.question, _TURNS.c.text == text).where(
         _TURNS.c.conversation_id == held.id, _TURNS.c.position == position
     )
     version, question = 0, turn
-    for each, beside, asked, same in (await session.execute(there.order_by(_TURNS.c.version.desc()))).all():
+    for each, beside, asked, same in session.execute(there.order_by(_TURNS.c.version.desc())).all():
         version = max(version, each + 1)
         question = asked if same and beside == parent and asked else question
     values = {"parent": parent, "question": question, "position": position, "version": version}
-    await session.execute(
+    session.execute(
         insert(_TURNS), {"id": turn, "conversation_id": held.id, "text": text, "collection": collection, **values}
     )
     titled = {} if held.title or held.leaf else {"title": title_of(text)}
-    await session.execute(update(_CONVERSATIONS).where(_CONVERSATIONS.c.id == held.id).values(leaf=turn, **titled))
+    session.execute(update(_CONVERSATIONS).where(_CONVERSATIONS.c.id == held.id).values(leaf=turn, **titled))
     return turn
 
 
-async def tree(session: AsyncSession, conversation: str) -> Tree:
+def tree(session: Session, conversation: str) -> Tree:
     """The tree of a conversation; an empty one where there is none."""
     columns = (_TURNS.c.id, _TURNS.c.parent, _TURNS.c.created_at, _TURNS.c.position, _TURNS.c.version)
     query = (
@@ -94,14 +91,14 @@ async def tree(session: AsyncSession, conversation: str) -> Tree:
         .where(_CONVERSATIONS.c.id == conversation)
         .order_by(_TURNS.c.position, _TURNS.c.version)
     )
-    rows = (await session.execute(query)).all()
+    rows = session.execute(query).all()
     nodes = {row[1]: Node(row[1], row[2], (aware(row[3]), row[4], row[5])) for row in rows}
     return Tree(nodes, rows[0][0] if rows else None)
 
 
-async def show(session: AsyncSession, conversation: str, leaf: str) -> None:
+def show(session: Session, conversation: str, leaf: str) -> None:
     """Let the shown branch end with a turn."""
-    await session.execute(update(_CONVERSATIONS).where(_CONVERSATIONS.c.id == conversation).values(leaf=leaf))
+    session.execute(update(_CONVERSATIONS).where(_CONVERSATIONS.c.id == conversation).values(leaf=leaf))
 
 
 def title_of(first: str) -> str:

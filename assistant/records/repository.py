@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from sqlalchemy import Connection, Select, Table, bindparam, event, select, update
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, InvalidRequestError, NoSuchModuleError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import Session
 
 from assistant.records import placing
 from assistant.records.models import RUNNING, ConversationRow, TurnRow, now
 from assistant.records.placing import title_of
 from assistant.records.stored import SILENCE, Said, Thread, Tree, stored
 from assistant.records.stored import StoredTurn as StoredTurn
+from assistant.records.threads import Threads, in_a_file
+
+T = TypeVar("T")
 
 _TURNS = cast(Table, TurnRow.__table__)
 _SAID = (TurnRow.id, TurnRow.parent, TurnRow.text, TurnRow.answer)
@@ -54,7 +57,7 @@ class Repository:
         self._url = url
         self._engine: AsyncEngine | None = None
         self._sessions: async_sessionmaker[AsyncSession] | None = None
-        self._placing = asyncio.Lock()
+        self._threads: Threads | None = None
 
     async def open(self) -> None:
         """Connect and bring the schema up to date. Raises RecordsError."""
@@ -68,6 +71,8 @@ class Repository:
                 await connection.run_sync(migrate)
                 await connection.run_sync(_end_the_silent)
             self._sessions = async_sessionmaker(self._engine, expire_on_commit=False)
+            file = in_a_file(self._url)
+            self._threads = Threads(file, _prepare_sqlite) if file is not None else None
         except (ArgumentError, NoSuchModuleError, ModuleNotFoundError, InvalidRequestError) as error:
             raise RecordsError(
                 f"records.url is not a database address this program can use: {self._shown}. It needs an "
@@ -86,6 +91,9 @@ class Repository:
 
     async def close(self) -> None:
         """Release the connections; nothing is lost by it."""
+        if self._threads is not None:
+            await self._threads.close()
+            self._threads = None
         if self._engine is not None:
             await self._engine.dispose()
             self._engine = None
@@ -95,19 +103,25 @@ class Repository:
         """A session in a transaction, which ends with it; faults of the database come out as RecordsError."""
         if self._sessions is None:
             raise RuntimeError("the repository is not open")
-        try:
+        with _faults():
             async with self._sessions() as session, session.begin():
                 yield session
-        except IntegrityError:
-            raise
-        except (DBAPIError, OSError) as error:
-            raise RecordsError(f"the records database failed: {getattr(error, 'orig', error)}") from error
 
-    def _in_line(self) -> AbstractAsyncContextManager[object]:
-        """SQLite lets one write at a time and has the others try again and again, for seconds where many do: here they
-        wait in line. Other databases do that themselves."""
-        sqlite = self._engine is not None and self._engine.dialect.name == "sqlite"
-        return self._placing if sqlite else nullcontext()
+    async def write(self, work: Callable[[Session], T]) -> T:
+        """Run ``work`` in a transaction; where many write at once, the fastest way. Raises RecordsError."""
+        if self._threads is None:
+            async with self.session() as session:
+                return await session.run_sync(work)
+        with _faults():
+            return await self._threads.write(work)
+
+    async def read(self, work: Callable[[Session], T]) -> T:
+        """Run ``work``, which only reads. Raises RecordsError."""
+        if self._threads is None:
+            async with self.session() as session:
+                return await session.run_sync(work)
+        with _faults():
+            return await self._threads.read(work)
 
     async def start_conversation(self, person: str, surface: str, first: str = "") -> str:
         """A new conversation without a turn, titled by ``first``, or else by its first turn; returns its id."""
@@ -118,16 +132,14 @@ class Repository:
 
     async def begin(self, person: str, surface: str, text: str, collection: str | None = None) -> tuple[str, str]:
         """A new conversation with its first turn, in one transaction; returns the ids of both."""
-        async with self._in_line(), self.session() as session:
-            return await session.run_sync(placing.begin, person, surface, text, collection)
+        return await self.write(lambda session: placing.begin(session, person, surface, text, collection))
 
     async def surface_of(self, conversation: str, person: str) -> str | None:
         """The surface of a conversation, None unless it exists and is this person's."""
-        async with self.session() as session:
-            query = select(ConversationRow.surface).where(
-                ConversationRow.id == conversation, ConversationRow.person == person
-            )
-            return (await session.execute(query)).scalar_one_or_none()
+        query = select(ConversationRow.surface).where(
+            ConversationRow.id == conversation, ConversationRow.person == person
+        )
+        return await self.read(lambda session: session.execute(query).scalar_one_or_none())
 
     async def thread(self, conversation: str, person: str) -> Thread | None:
         """What was said in a conversation, None unless it exists and is this person's."""
@@ -136,32 +148,35 @@ class Repository:
             .outerjoin(TurnRow, TurnRow.conversation_id == ConversationRow.id)
             .where(ConversationRow.id == conversation, ConversationRow.person == person)
         )
-        async with self.session() as session:
-            rows = (await session.execute(query)).all()
+        rows = await self.read(lambda session: session.execute(query).all())
         said = {row[2]: Said(*row[2:]) for row in rows if row[2] is not None}
         return Thread(rows[0][0], rows[0][1], said) if rows else None
 
     async def turns(self, conversation: str) -> list[StoredTurn]:
         """The shown branch of a conversation, oldest first."""
-        async with self.session() as session:
-            tree = await placing.tree(session, conversation)
+
+        def found(session: Session) -> list[StoredTurn]:
+            tree = placing.tree(session, conversation)
             shown = tree.shown()
-            found = select(TurnRow).where(TurnRow.conversation_id == conversation)
+            query = select(TurnRow).where(TurnRow.conversation_id == conversation)
             if len(shown) < len(tree.nodes):
-                found = found.where(TurnRow.id.in_(shown))
-            return await _in_tree(session, found, tree)
+                query = query.where(TurnRow.id.in_(shown))
+            return _in_tree(session, query, tree)
+
+        return await self.read(found)
 
     async def tree(self, conversation: str) -> list[StoredTurn]:
         """The turns of all branches of a conversation, by position and version."""
-        async with self.session() as session:
-            tree = await placing.tree(session, conversation)
-            return await _in_tree(session, select(TurnRow).where(TurnRow.conversation_id == conversation), tree)
+        query = select(TurnRow).where(TurnRow.conversation_id == conversation)
+        return await self.read(lambda session: _in_tree(session, query, placing.tree(session, conversation)))
 
     async def turn(self, turn: str, person: str) -> StoredTurn | None:
         """One turn, None unless it exists in a conversation of this person."""
         query = select(TurnRow).join(ConversationRow, ConversationRow.id == TurnRow.conversation_id)
-        async with self.session() as session:
-            row = (await session.execute(query.where(TurnRow.id == turn, ConversationRow.person == person))).scalar()
+        query = query.where(TurnRow.id == turn, ConversationRow.person == person)
+
+        def found(session: Session) -> StoredTurn | None:
+            row = session.execute(query).scalar()
             if row is None:
                 return None
             beside = select(TurnRow.id).where(
@@ -169,7 +184,9 @@ class Repository:
                 TurnRow.position == row.position,
                 TurnRow.parent.is_not_distinct_from(row.parent),
             )
-            return stored(row, (await session.execute(beside.order_by(TurnRow.version))).scalars())
+            return stored(row, session.execute(beside.order_by(TurnRow.version)).scalars())
+
+        return await self.read(found)
 
     async def start_turn(
         self, conversation: str, text: str, collection: str | None = None, after: str | None = None
@@ -177,63 +194,88 @@ class Repository:
         """Record what was said before anything answers it, at the end of the shown branch; returns the turn's id.
         ``after`` is the last turn that its history holds: where another branch is shown meanwhile, it goes there.
         Raises Gone."""
-        async with self._placing, self.session() as session:
-            held = await placing.touch(session, conversation)
+
+        def placed(session: Session) -> str:
+            held = placing.touch(session, conversation)
             if held is None:
                 raise Gone
             parent = held.leaf
             if after is not None and after != parent:
-                shown = (await placing.tree(session, conversation)).shown()
-                parent = parent if after in shown else after
-            return await placing.add(session, held, parent, await placing.after(session, parent), text, collection)
+                parent = parent if after in placing.tree(session, conversation).shown() else after
+            return placing.add(session, held, parent, placing.after(session, parent), text, collection)
+
+        return await self.write(placed)
 
     async def start_sibling(self, turn: StoredTurn, text: str, collection: str | None) -> str:
         """Record that something is said in the place of a turn: its words again, or others. The shown branch ends
         with it; returns the new turn's id. Raises Gone."""
-        async with self._placing, self.session() as session:
-            held = await placing.touch(session, turn.conversation)
+
+        def placed(session: Session) -> str:
+            held = placing.touch(session, turn.conversation)
             if held is None:
                 raise Gone
-            return await placing.add(session, held, turn.parent, turn.position, text, collection)
+            return placing.add(session, held, turn.parent, turn.position, text, collection)
+
+        return await self.write(placed)
 
     async def show(self, turn: StoredTurn) -> None:
         """Show a branch that goes through a turn: the one with the newest end, or the one that is shown where that
         goes through it already. Raises Gone."""
-        async with self._placing, self.session() as session:
-            if not await hold(session, turn.conversation):
+
+        def shown(session: Session) -> None:
+            if session.execute(_held(turn.conversation)).first() is None:
                 raise Gone
-            tree = await placing.tree(session, turn.conversation)
+            tree = placing.tree(session, turn.conversation)
             if turn.id not in tree.shown():
-                await placing.show(session, turn.conversation, tree.newest_below(turn.id))
+                placing.show(session, turn.conversation, tree.newest_below(turn.id))
+
+        await self.write(shown)
 
     async def keep(self, partials: Sequence[Partial]) -> None:
         """Record how far running turns have come; what has ended meanwhile stays as it is."""
         rows = [{"turn_id": each.turn, "answer": each.answer, "written_at": now()} for each in partials]
         running = update(_TURNS).where(_TURNS.c.id == bindparam("turn_id"), _TURNS.c.status == "running")
-        async with self._in_line(), self.session() as session:
-            await session.execute(running.values(answer=bindparam("answer"), written_at=bindparam("written_at")), rows)
+        words = running.values(answer=bindparam("answer"), written_at=bindparam("written_at"))
+
+        def kept(session: Session) -> None:
+            session.execute(words, rows)
             for each in partials:
                 if each.events:
-                    await session.execute(running.values(**each.events), {"turn_id": each.turn})
+                    session.execute(running.values(**each.events), {"turn_id": each.turn})
+
+        await self.write(kept)
 
     async def end_turn(self, turn: str, *, answer: str, status: str, events: Mapping[str, Any]) -> None:
         """Record how a turn ended; ``events`` maps routed, retrieved, checked and ended to encoded events."""
-        async with self._in_line(), self.session() as session:
-            values = {"answer": answer, "status": status, **events}
-            await session.execute(update(TurnRow).where(TurnRow.id == turn).values(**values))
+        ended = update(TurnRow).where(TurnRow.id == turn).values(answer=answer, status=status, **events)
+        await self.write(lambda session: session.execute(ended))
 
 
-async def _in_tree(session: AsyncSession, query: Select[Any], tree: Tree) -> list[StoredTurn]:
+def _in_tree(session: Session, query: Select[Any], tree: Tree) -> list[StoredTurn]:
     families = tree.families()
-    rows = (await session.execute(query.order_by(TurnRow.position, TurnRow.version))).scalars()
+    rows = session.execute(query.order_by(TurnRow.position, TurnRow.version)).scalars()
     return [stored(row, families[row.parent]) for row in rows if row.id in tree.nodes]
+
+
+@contextmanager
+def _faults() -> Iterator[None]:
+    """Faults of the database come out as RecordsError; what breaks a rule of the tables is for whoever wrote it."""
+    try:
+        yield
+    except IntegrityError:
+        raise
+    except (DBAPIError, OSError) as error:
+        raise RecordsError(f"the records database failed: {getattr(error, 'orig', error)}") from error
 
 
 async def hold(session: AsyncSession, conversation: str) -> bool:
     """Have whoever else holds this conversation, in any process, wait until the session ends; whether it exists."""
+    return (await session.execute(_held(conversation))).first() is not None
+
+
+def _held(conversation: str) -> Any:
     query = update(ConversationRow).where(ConversationRow.id == conversation)
-    held = await session.execute(query.values(updated_at=ConversationRow.updated_at).returning(ConversationRow.id))
-    return held.first() is not None
+    return query.values(updated_at=ConversationRow.updated_at).returning(ConversationRow.id)
 
 
 def _end_the_silent(connection: Connection) -> None:

@@ -5,7 +5,7 @@ import { ready, word } from "./speak.js";
 const phone = matchMedia("(max-width: 899px)"), narrow = matchMedia("(max-width: 1099px)");
 export const onPhone = () => phone.matches;
 export const asSheet = () => narrow.matches;
-const COVERED = { drawer: ["#talk > :not(#top)", "#top > :not(#menu)", "#pane"], sheet: ["#talk", "#side"] };
+const COVERED = { drawer: [".skip", "#talk > :not(#top)", "#top > :not(#menu)", "#pane"], sheet: [".skip", "#talk", "#side"] };
 
 const cover = (which, on) => COVERED[which].forEach((each) =>
   document.querySelectorAll(each).forEach((part) => part.classList.toggle(`behind-${which}`, on)));
@@ -14,7 +14,7 @@ export const settleBehind = () => {
   const drawer = phone.matches && classList.contains("side-open");
   cover("drawer", drawer);
   cover("sheet", narrow.matches && !drawer && classList.contains("pane-open"));
-  document.querySelectorAll("#shell .behind-drawer, #shell .behind-sheet, #shell [inert]").forEach((part) => {
+  document.querySelectorAll(":is(#shell *, .skip):is(.behind-drawer, .behind-sheet, [inert])").forEach((part) => {
     part.inert = part.matches(".behind-drawer, .behind-sheet");
   });
   if (!menu || !ready()) return;

@@ -1,6 +1,6 @@
 // The page by keyboard: Escape closes or stops, Ctrl or ⌘ with K searches, Alt with arrows goes from question to
 // question, Alt with S to the sources of the last answer.
-import { busy, calm } from "./speak.js";
+import { busy, button, calm, ready, word } from "./speak.js";
 import { close } from "./pane.js";
 import { drawer } from "./side.js";
 
@@ -40,3 +40,8 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "ArrowDown") { event.preventDefault(); step(1); }
   if (event.code === "KeyS") { event.preventDefault(); sources(); }
 });
+
+// First in the order of Tab: past the list, to the box.
+const skip = button("skip", "", () => document.querySelector("#box textarea")?.focus());
+document.body.prepend(skip);
+export const settleSkip = () => { if (ready() && skip.textContent !== word("chat.skip")) skip.textContent = word("chat.skip"); };

@@ -6,7 +6,7 @@ import { settleBehind } from "./behind.js";
 import { settleNames } from "./names.js";
 import { settleOpeners, settlePane } from "./pane.js";
 import { settleSide, settleTold } from "./side.js";
-import "./keys.js";
+import { settleSkip } from "./keys.js";
 
 let due = 0;
 const settle = () => {
@@ -18,6 +18,7 @@ const settle = () => {
   settleOpeners();
   settleSide();
   settleTold();
+  settleSkip();
 };
 const watched = { childList: true, subtree: true, characterData: true };
 new MutationObserver((changes) => {

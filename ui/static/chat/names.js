@@ -59,22 +59,25 @@ const codeButtons = () => {
   if (busy()) return;
   document.querySelectorAll("#chat .answer .code-head:not(:has(.copy-code))").forEach((head) => {
     const text = head.parentElement.querySelector("pre").textContent;
-    head.append(button("copy-code", word("turn.copy"), async (event) => {
+    head.append(button("copy-code", word("turn.copy_code"), async (event) => {
       await navigator.clipboard?.writeText(text);
       event.target.textContent = word("turn.copied");
-      setTimeout(() => { event.target.textContent = word("turn.copy"); }, 2000);
+      setTimeout(() => { event.target.textContent = word("turn.copy_code"); }, 2000);
     }));
   });
 };
 
-let answering = false;
+let answering = false, stopped = false;
+document.addEventListener("click", (event) => { if (event.target.closest?.("#box .stop-button")) stopped = true; }, true);
 /** What is said aloud as an answer begins and ends, without reading every word while it is written. */
 const sayWhatHappens = () => {
   const now = busy();
   if (now === answering) return;
   answering = now;
   const noted = [...document.querySelectorAll("#chat .correct")].at(-1)?.querySelector(".stands")?.textContent ?? "";
-  announce(now ? word("chat.announced_answering") : `${word("chat.announced_finished")} ${noted}`.trim());
+  const over = stopped ? word("chat.announced_stopped") : word("chat.announced_finished");
+  stopped = false;
+  announce(now ? word("chat.announced_answering") : `${over} ${noted}`.trim());
 };
 export const settleNames = () => {
   if (!ready()) return;
