@@ -250,7 +250,7 @@ def _composer(said: Words, page: ChatPage) -> tuple[gr.Markdown, gr.UploadButton
                 filterable=False,
                 scale=0,
             )
-            # The service checks what is chosen. Gradio would by what it offered, which it has forgotten after a restart.
+            # The service checks what is chosen; Gradio would by what it offered, which it forgets in a restart.
             where.preprocess = lambda payload: payload if isinstance(payload, str) else None  # type: ignore[method-assign]
     return files, attach, box, way, where
 
