@@ -10,10 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
+from threading import RLock
 from xml.etree import ElementTree
 
 from assistant.knowledge.properties import parse_date, stated_title
 
+IMPORTING = RLock()
+"""Held while LlamaIndex is imported: its modules import each other in circles, and of two threads that begin at
+different ends of one, one gets modules that are not finished."""
 MAX_BYTES = 50 * 2**20
 MAX_EXPANDED = 200 * 2**20
 """Bytes that one Office file may unpack to: few are above 60 MB, a zip bomb is above a thousand."""

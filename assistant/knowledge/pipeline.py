@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 from assistant.knowledge.chunks import split
 from assistant.knowledge.documents import Chunk, Document
 from assistant.knowledge.embedder import Embedder, Vectors
+from assistant.knowledge.loading import IMPORTING
 from assistant.knowledge.store import Point
 
 if TYPE_CHECKING:
@@ -85,7 +86,8 @@ class LocalTransform:
 
 
 def _wrapped(document: Document, known: Known) -> BaseNode:
-    from llama_index.core.schema import Document as Read
+    with IMPORTING:
+        from llama_index.core.schema import Document as Read
 
     return Read(text="", metadata={"document": document, "known": known})
 
@@ -104,8 +106,9 @@ def pipeline(
     on_chunks: OnChunks = lambda done, total: None,
 ) -> IngestionPipeline:
     """LlamaIndex's pipeline of our steps. Documents and chunks travel in the nodes' metadata as our own values."""
-    from llama_index.core.ingestion import IngestionPipeline
-    from llama_index.core.schema import TextNode, TransformComponent
+    with IMPORTING:
+        from llama_index.core.ingestion import IngestionPipeline
+        from llama_index.core.schema import TextNode, TransformComponent
 
     splitting, together = asyncio.Lock(), Together(embedder)
 

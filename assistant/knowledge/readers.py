@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from assistant.knowledge import blocks, markdown, markup, templates
 from assistant.knowledge.characters import decoded, readable
 from assistant.knowledge.documents import Document, PageStart
-from assistant.knowledge.loading import ReadError, checked, load, looks_like
+from assistant.knowledge.loading import IMPORTING, ReadError, checked, load, looks_like
 from assistant.knowledge.properties import parse_date, shortened, stated_date, stated_title, title_from
 
 if TYPE_CHECKING:
@@ -203,7 +203,8 @@ def _code(suffix: str, data: bytes) -> _Content:
 
 def _structured(suffix: str, data: bytes) -> _Content:
     """A format that LlamaIndex reads, or one of our LlamaIndex readers."""
-    from assistant.knowledge import formats
+    with IMPORTING:
+        from assistant.knowledge import formats
 
     reader = getattr(formats, _FORMATS[suffix][1])()
     documents: list[LlamaDocument] = list(reader.load_data(data))

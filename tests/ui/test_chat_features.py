@@ -299,5 +299,4 @@ async def test_whoever_may_read_several_collections_chooses_where_to_search(
         await page.get_by_role("option", name="All collections").click()
         await expect(await answered(page, "When does the night train leave?", 2)).to_contain_text("22:40")
         assert await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-        await page.screenshot(path="/tmp/w/lead/two.png")
         await page.close()

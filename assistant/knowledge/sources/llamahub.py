@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any, Self
 
 from assistant.knowledge.documents import Document
-from assistant.knowledge.loading import ReadError
+from assistant.knowledge.loading import IMPORTING, ReadError
 from assistant.knowledge.properties import shortened
 from assistant.knowledge.sources import Fetched, Listed, Listing, SourceError, SourceSpec
 from assistant.knowledge.sources.nodes import documents
@@ -61,11 +61,12 @@ class ReaderSource:
             raise SourceError(self._why(error)) from None
 
     def _class(self) -> Any:
-        from assistant.knowledge.formats import root_logger_kept
+        with IMPORTING:
+            from assistant.knowledge.formats import root_logger_kept
 
         module, _, name = self.spec.location.rpartition(".")
         try:
-            with root_logger_kept():
+            with IMPORTING, root_logger_kept():
                 return getattr(import_module(module), name)
         except ImportError as error:
             raise SourceError(_hint(self.spec.location, error)) from error
