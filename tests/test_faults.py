@@ -23,7 +23,7 @@ from tests.connectors.misbehaving import FAULTS, Upstream, misbehaving
 KEY = "sk-planted-secret-0123456789"
 ROUTES = ("voice", "retrieve", "both")
 SPARE = "The spare one answers."
-PATIENCE = {"first_token_timeout": 3.0, "timeout": 3.0, "connect_timeout": 5, "retries": 0}
+PATIENCE = {"first_token_timeout": 5.0, "timeout": 5.0, "connect_timeout": 5, "retries": 0}
 ENDLESS = "chatters"
 TURN = "How many days of annual leave can I carry over?"
 

@@ -16,7 +16,8 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.staticfiles import StaticFiles
 
 from assistant.app import VERSION, Assistant
-from assistant.conversation.service import TurnRejected
+from assistant.conversation.attachments import PER_CONVERSATION
+from assistant.conversation.service import TurnRejected, asker
 from assistant.conversation.wire import encode
 from assistant.knowledge.store import StoreError
 from assistant.records.repository import RecordsError
@@ -31,7 +32,6 @@ from ui.uploads import DESK_MEGABYTES, FORM, MEGABYTE, keep_in
 
 log = logging.getLogger(__name__)
 STATIC = Path(__file__).parent / "static"
-PERSON = "api"
 PORTAL = "portal"
 STATUS = {
     "turn_too_long": 413,
@@ -84,7 +84,7 @@ def create_app(assistant: Assistant, token: str, keys: Keys | None = None) -> Fa
             machine(authorization)
         turn = await assistant.service.prepare(
             body.message,
-            person=PERSON,
+            person=asker(body.groups),
             conversation=body.conversation,
             surface=body.surface,
             collection=body.collection,
@@ -122,7 +122,8 @@ def create_app(assistant: Assistant, token: str, keys: Keys | None = None) -> Fa
 
 
 def _bodies(assistant: Assistant) -> dict[str, int]:
-    uploads = {"": assistant.settings.limits.attachment_megabytes, DESK: DESK_MEGABYTES}
+    # A form holds all the files that were chosen together; each alone is limited as the page is mounted.
+    uploads = {"": assistant.settings.limits.attachment_megabytes * PER_CONVERSATION, DESK: 10 * DESK_MEGABYTES}
     return {f"{page}/gradio_api/upload": most * MEGABYTE + FORM for page, most in uploads.items()}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -39,29 +39,38 @@ class Files:
         return chips(await self._attachments.listed(visit.conversation, visit.person), words(language))
 
     async def attach(self, paths: Any, kept: Any, request: gr.Request) -> AsyncGenerator[tuple[Any, Any, Any]]:
-        """Read files into the conversation, a new one if there is none yet: files, what the browser keeps, button."""
+        """Read files into the conversation, a new one if there is none yet: files, what the browser keeps, button.
+        The browser is told of a new conversation as it begins, not when the file has been read: a message may have
+        been sent meanwhile."""
         visit, language = Visit.read(kept), self._language(request)
-        said = words(language)
         for path in [paths] if isinstance(paths, str) else list(paths or ()):
             events: asyncio.Queue[Attachment | None] = asyncio.Queue()
             adding = asyncio.ensure_future(self._add(path, visit, events))
             while (seen := await events.get()) is not None:
+                known = seen.conversation == visit.conversation
                 visit = Visit(visit.person, seen.conversation, visit.turns)
-                yield await self.listed(visit, language), gr.skip(), gr.skip()
-            try:
-                done = await adding
-                visit = Visit(visit.person, done.conversation, visit.turns)
-            except TurnRejected as refused:
-                if not await self.listed(visit, language):
-                    visit = Visit.read(kept)
-                name = Path(path).name
-                warn(said("files.failed", name=name), said.say(str(refused)))
-            except Exception:
-                # The last resort: the page must say that nothing came of it.
-                log.exception("the page could not attach a file")
-                warn(said("files.failed", name=Path(path).name), said["notice.wrong"])
-            yield await self.listed(visit, language), visit.kept, gr.skip()
-        yield await self.listed(visit, language), visit.kept, None
+                yield await self.listed(visit, language), gr.skip() if known else visit.kept, gr.skip()
+            refused = await self._refused(adding, path, words(language))
+            back: Any = gr.skip()
+            if refused and visit.conversation and not await self._attachments.there(visit.conversation, visit.person):
+                visit = Visit(visit.person)
+                back = visit.kept
+            yield await self.listed(visit, language), back, gr.skip()
+        yield await self.listed(visit, language), gr.skip(), None
+
+    async def _refused(self, adding: Awaitable[Attachment], path: str, said: Words) -> bool:
+        """Whether nothing came of a file; whoever attached it is told why."""
+        try:
+            await adding
+        except TurnRejected as refused:
+            warn(said("files.failed", name=Path(path).name), said.say(str(refused)))
+            return True
+        except Exception:
+            # The last resort: the page must say that nothing came of it.
+            log.exception("the page could not attach a file")
+            warn(said("files.failed", name=Path(path).name), said["notice.wrong"])
+            return True
+        return False
 
     async def _add(self, path: str, visit: Visit, events: asyncio.Queue[Attachment | None]) -> Attachment:
         try:

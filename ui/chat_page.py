@@ -281,14 +281,17 @@ def _wire(page: ChatPage, demo: gr.Blocks, on: Parts) -> None:
         page.runs.stopped, on.browser, [on.box, on.chat], queue=False, **QUIET
     )
     there = [on.browser, on.chat, on.list, on.files, on.box, on.pane]
-    on.new.click(None, cancels=runs, queue=False, **QUIET).then(page.rooms.new, on.browser, there, queue=False, **QUIET)
-    on.go.submit(None, cancels=runs, queue=False, **QUIET).then(
-        page.rooms.go, [on.go, on.find, on.browser], [*there, on.told], queue=False, **QUIET
+    # A file that is being read goes on being read; only its chips stay where they belong.
+    attached = on.attach.upload(
+        page.files.attach, [on.attach, on.browser], [on.files, on.browser, on.attach], concurrency_limit=None, **QUIET
     )
+    attached.then(page.rooms.search, [on.find, on.browser], on.list, queue=False, **QUIET)
+    left = [*runs, attached]
+    on.new.click(None, cancels=left, queue=False, **QUIET).then(page.rooms.new, on.browser, there, queue=False, **QUIET)
     many: dict[str, Any] = {"queue": False, "trigger_mode": "multiple", **QUIET}
+    on.go.submit(None, cancels=left, **many).then(
+        page.rooms.go, [on.go, on.find, on.browser], [*there, on.told], **many
+    )
     on.look.submit(page.asides.look, [on.look, on.find, on.browser], [on.list, on.pane, on.told], **many)
     on.find.change(page.rooms.search, [on.find, on.browser], on.list, queue=False, trigger_mode="always_last", **QUIET)
-    on.attach.upload(
-        page.files.attach, [on.attach, on.browser], [on.files, on.browser, on.attach], concurrency_limit=None, **QUIET
-    ).then(page.rooms.search, [on.find, on.browser], on.list, queue=False, **QUIET)
     on.detach.submit(page.files.detach, [on.detach, on.browser], [on.files, on.told], **many)

@@ -59,6 +59,8 @@ class Rooms:
         if not kept:
             nothing = conversations((), "", words(language), datetime.now().astimezone())
             return gr.skip(), gr.skip(), nothing, gr.skip()
+        if not visit.conversation:
+            return gr.skip(), gr.skip(), await self.listing(visit, language), gr.skip()
         if not await self._view.turns(visit) and not await self._files(visit, language):
             visit = Visit(visit.person)
         await self._service.settled(visit.conversation)

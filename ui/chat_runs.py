@@ -89,13 +89,14 @@ class Runs:
         """What somebody does with a turn that is there: say that it went the wrong way, have it answered again, or put
         it differently. The answer comes in its place; to a correction that changes nothing, only its being noted."""
         visit, language = Visit.read(kept), self._language(request)
+        asked = Asked.read("{}")
         try:
             asked = Asked.read(message)
             turns = await self._view.turns(visit)
             at = next((n for n, turn in enumerate(turns) if turn.id == asked.turn), None)
             if at is None:
                 raise TurnRejected("unknown_turn", "This answer has been replaced meanwhile. Look again.")
-            again = await self._again(asked, visit)
+            again = await self._again(asked, visit, turns[at].collection)
             if again is None:
                 yield gr.skip(), await self._view.messages(visit, language), gr.skip(), gr.skip(), gr.skip()
                 return
@@ -110,12 +111,12 @@ class Runs:
                     yield step
         except TurnRejected as refused:
             _warn(refused, "notice.not_changed", language)
-            yield gr.skip(), await self._view.messages(visit, language), gr.skip(), gr.skip(), gr.skip()
+            yield _back(asked), await self._view.messages(visit, language), gr.skip(), gr.skip(), gr.skip()
         except Exception:
             # The last resort, as above.
             log.exception("the page could not run a turn again")
             _wrong("notice.not_changed", language)
-            yield gr.skip(), gr.skip(), gr.skip(), gr.skip(), gr.skip()
+            yield _back(asked), gr.skip(), gr.skip(), gr.skip(), gr.skip()
 
     def ready(self) -> Any:
         """The box ready for the next message, without touching what has been typed into it meanwhile."""
@@ -127,13 +128,13 @@ class Runs:
         await self._service.settled(visit.conversation)
         return _box(), await self._view.messages(visit, self._language(request))
 
-    async def _again(self, asked: Asked, visit: Visit) -> Turn | None:
+    async def _again(self, asked: Asked, visit: Visit, collection: str | None) -> Turn | None:
         """The turn to run, None where what was said of it is only noted. Raises TurnRejected."""
         turn, person = asked.turn, visit.person
         if asked.do == "again":
             return await self._service.again(turn, None, person=person)
         if asked.do == "edit":
-            return await self._service.edit(turn, asked.text, person=person)
+            return await self._service.edit(turn, asked.text, person=person, collection=collection)
         if asked.do != "correct":
             raise nothing_like_it()
         if asked.verdict == UNDO:
@@ -190,6 +191,11 @@ def _box() -> Any:
 
 def _give_back(text: str) -> Any:
     return gr.update(value=text, submit_btn=True, stop_btn=False)
+
+
+def _back(asked: Asked) -> Any:
+    """What somebody has put differently comes into the box where it was not taken."""
+    return _give_back(asked.text) if asked.do == "edit" else gr.skip()
 
 
 def _warn(refused: TurnRejected, title: str, language: Language) -> None:

@@ -43,7 +43,7 @@ class Visit:
             isinstance(kept, list)
             and len(kept) in (2, 3)
             and all(isinstance(each, str) for each in kept[:2])
-            and kept[0]
+            and kept[0].startswith("guest-")
         ):
             turns = kept[2] if len(kept) == 3 and isinstance(kept[2], int) else SHOWN_TURNS
             return cls(kept[0], kept[1], max(SHOWN_TURNS, min(turns, 1000)))
@@ -101,7 +101,16 @@ class View:
             return stored(turn, correction, judged, look, earlier)
         corrected = correction and (correction.verdict, correction.turn)
         shown = (look.language, look.contact, look.hosts, tuple(look.collections.items()))
-        key = (turn.id, turn.status, turn.siblings, corrected, judged and judged.thumb, shown, earlier)
+        key = (
+            turn.id,
+            turn.status,
+            len(turn.answer),
+            turn.siblings,
+            corrected,
+            judged and judged.thumb,
+            shown,
+            earlier,
+        )
         if key not in self._made:
             await asyncio.sleep(0)  # others get their turn
             self._made[key] = stored(turn, correction, judged, look, earlier)

@@ -13,7 +13,7 @@ from assistant.app import Assistant
 from assistant.conversation.accepting import an_id, no_conversation
 from assistant.conversation.correct import VERDICTS
 from assistant.conversation.export import turn_row
-from assistant.conversation.service import TurnRejected
+from assistant.conversation.service import TurnRejected, asker
 from assistant.records.conversations import MOST, Conversation, Unusable
 from assistant.records.corrections import Corrections
 from assistant.records.feedback import Feedbacks
@@ -124,6 +124,7 @@ def _add_turns(app: FastAPI, assistant: Assistant, machine: Token) -> None:
         """The events of the turn as it is run once more, in its place."""
         if body.groups:
             machine(authorization)
+            person = asker(body.groups)
         return streamed(service, await service.again(turn, body.route, person=person, groups=body.groups))
 
     @app.post("/api/turns/{turn}/edit")
@@ -133,6 +134,7 @@ def _add_turns(app: FastAPI, assistant: Assistant, machine: Token) -> None:
         """The events of the turn that takes its place."""
         if body.groups:
             machine(authorization)
+            person = asker(body.groups)
         given = body.model_dump(include={"route", "collection", "groups"})
         return streamed(service, await service.edit(turn, body.message, person=person, **given))
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from assistant.app import Assistant
 from assistant.conversation.correct import row
-from assistant.conversation.service import TurnRejected
+from assistant.conversation.service import TurnRejected, asker
 from ui.machine_api import Token
 from ui.person import Person
 from ui.turn_stream import streamed
@@ -34,6 +34,7 @@ def add_correction_routes(app: FastAPI, assistant: Assistant, machine: Token) ->
         """The events of the turn as it is run again, or JSON where it is not run again."""
         if body.groups:
             machine(authorization)
+            person = asker(body.groups)
         service = assistant.service
         found = await service.label(turn, body.verdict, person=person)
         kept = {

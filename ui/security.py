@@ -3,14 +3,18 @@ stream down by a third."""
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import json
 import re
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ui.uploads import full
 
 MAX_BODY = 2_000_000
 """Bytes of a request's body but for uploads; a turn is far smaller."""
@@ -60,6 +64,10 @@ class Harden:
             await _refuse(page.send, 421, "unknown_host", "Add this host name to server.allowed_hosts.")
         elif "/gradio_api/" in path and not GRADIO_PATHS.fullmatch(path):
             await _refuse(page.send, 404, "not_found", "There is nothing here.")
+        elif path.rstrip("/").endswith("/gradio_api/upload") and not from_here(headers):
+            await _refuse(page.send, 403, "foreign_page", "Only a page of this server may upload.")
+        elif path.rstrip("/").endswith("/gradio_api/upload") and await asyncio.to_thread(full):
+            await _refuse(page.send, 507, "full", "Too much is being uploaded. Try again in an hour.")
         elif not length.isdigit() or int(length) > most:
             await _refuse(page.send, 413, "too_large", f"The request is larger than {most / 1_000_000:.0f} MB.")
         else:
@@ -135,6 +143,14 @@ class _Page:
         yield "content-security-policy", "; ".join(f"{name} {value}" for name, value in policy.items())
         yield "referrer-policy", "same-origin"
         yield "x-content-type-options", "nosniff"
+
+
+def from_here(headers: Headers) -> bool:
+    """Whether the browser says that a page of this origin asks. Behind a proxy that hides the host only the browser's
+    own word counts."""
+    if "sec-fetch-site" in headers:
+        return headers["sec-fetch-site"] == "same-origin"
+    return "origin" in headers and urlsplit(headers["origin"]).netloc == headers.get("host")
 
 
 def _limited(receive: Receive, most: int) -> Receive:

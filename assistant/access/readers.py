@@ -10,8 +10,11 @@ from dataclasses import dataclass, field
 from assistant.access.policy import EVERYONE, readable
 from assistant.knowledge.base import DocumentBase
 from assistant.knowledge.collections import Collections
+from assistant.knowledge.store import StoreError
 from assistant.settings import Settings
 
+AWAY = 30.0
+"""Seconds in which a store that did not answer is not asked again."""
 SECONDS = 2.0
 """Another process may fill a shared store, so what there is is read again after so long."""
 
@@ -33,8 +36,16 @@ class Readers:
             at, changes, by = self._read
             if changes != self.collections.changes or by is not settings or time.monotonic() - at >= SECONDS:
                 now = (time.monotonic(), self.collections.changes, settings)
-                await self.base.look_again()
-                self._found = await self.who_reads(settings, await self.base.live.index.collections())
+                present: Collection[str] = tuple(self._found)
+                try:
+                    await self.base.look_again()
+                    present = await self.base.live.index.collections()
+                except StoreError:
+                    if by is None:
+                        raise
+                    # What was known counts for a while: else all who wait would try again, one after the other.
+                    now = (time.monotonic() + AWAY, now[1], settings)
+                self._found = await self.who_reads(settings, present)
                 self._read = now
         place = settings.surfaces[surface]
         found = readable(self._found, [*place.groups, *groups])

@@ -53,7 +53,7 @@ def end(events: list[dict[str, Any]]) -> None:
 
 async def _events(settings: Any, body: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
     from assistant.app import build_assistant
-    from assistant.conversation.service import API_PERSON
+    from assistant.conversation.service import asker
     from assistant.conversation.wire import encode
     from assistant.knowledge.store import StoreLocked
 
@@ -61,7 +61,7 @@ async def _events(settings: Any, body: dict[str, Any]) -> AsyncIterator[dict[str
         async with build_assistant(settings) as assistant:
             turn = await assistant.service.prepare(
                 body["message"],
-                person=API_PERSON,
+                person=asker(body["groups"]),
                 route=body["route"],
                 collection=body["collection"],
                 groups=body["groups"],

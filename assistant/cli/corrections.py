@@ -84,13 +84,14 @@ LABELLED = ("id", "conversation", "domain", "history", "turn", "information", "v
 
 
 async def _here(assistant: Assistant, turn: str, body: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
-    from assistant.conversation.service import API_PERSON, TurnRejected
+    from assistant.conversation.service import TurnRejected, asker
     from assistant.conversation.wire import encode
 
     service = assistant.service
-    found = await service.label(turn, body["verdict"], person=API_PERSON)
+    person = asker(body["groups"])
+    found = await service.label(turn, body["verdict"], person=person)
     try:
-        again = await service.again(turn, found.route, person=API_PERSON, groups=body["groups"])
+        again = await service.again(turn, found.route, person=person, groups=body["groups"])
     except TurnRejected as refused:
         yield {"type": "kept", "route": found.route, "code": refused.code, "message": str(refused)}
         return

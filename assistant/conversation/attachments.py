@@ -135,6 +135,10 @@ class Attachments:
             await self._rows.delete_unsaid(conversation)
         raise outcome
 
+    async def there(self, conversation: str, person: str) -> bool:
+        """Whether there is such a conversation of theirs."""
+        return await self._records.surface_of(conversation, person) is not None
+
     async def listed(self, conversation: str, person: str) -> list[Attachment]:
         """Those of a conversation, in the order in which they were attached; none of somebody else's."""
         rows = await self._rows.of_person(conversation, person) if conversation.isascii() else []
@@ -194,7 +198,6 @@ class Attachments:
                     passages = await self._private.into(index, build, file, collection)
             except ReadError as error:
                 log.warning("the attached file %s could not be read again: %s", row.id, error)
-                await self._fail(row, str(rejected(error.reason)))
             else:
                 if not await self._rows.reread(row.id, passages):
                     await self._remove(row.id, row.conversation)

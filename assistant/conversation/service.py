@@ -23,6 +23,8 @@ from assistant.telemetry import Metrics
 
 DEFAULT_SURFACE = "portal"
 API_PERSON = "api"
+COMMAND_PERSON = "command"
+"""Whoever asks as somebody of other groups: only commands on this machine may, and nobody else sees the answers."""
 """Whoever comes by the API or by a command: one person, as long as nobody signs in."""
 _IDS = ("type", "turn", "conversation")
 
@@ -166,6 +168,9 @@ class ChatService:
     async def take_back(self, turn: str, *, person: str) -> bool:
         """Forget what was said of the route of a turn; whether there was anything. Raises TurnRejected."""
         stored = await self._stored(turn, person)
+        noted = await self._corrections.listed(stored.conversation)
+        if not any(each.question == stored.question and each.verdict in VERDICTS for each in noted):
+            return False  # what those who run this have labelled is not this person's to take back
         return await self._corrections.take_back(stored.conversation, stored.question)
 
     async def corrections(self) -> list[Correction]:
@@ -292,6 +297,11 @@ def as_history(turns: Iterable[Said | StoredTurn]) -> tuple[Message, ...]:
         if turn.answer.strip():
             messages.append(Message("assistant", turn.answer))
     return tuple(messages)
+
+
+def asker(groups: Collection[str]) -> str:
+    """Who it is that asks by the API or by a command, as somebody of these groups."""
+    return COMMAND_PERSON if groups else API_PERSON
 
 
 def new_person() -> str:

@@ -128,7 +128,9 @@ class Conversations:
             shown=shown,
             turns=await self._records.tree(conversation) if form == "json" else shown,
             feedback=await Feedbacks(self._records).of(conversation, person),
-            corrections=await Corrections(self._records).listed(conversation),
+            corrections=[
+                each for each in await Corrections(self._records).listed(conversation) if each.person == person
+            ],
         )
         return export(whole, form)
 

@@ -33,15 +33,22 @@ class Threads:
 
     async def write(self, work: Callable[[Session], T]) -> T:
         """Run ``work`` in a transaction after those that came before it. Whoever stops waiting does not stop it."""
-        return await asyncio.get_running_loop().run_in_executor(self._writer, self._run, work)
+        return await self._there(self._writer, work)
 
     async def read(self, work: Callable[[Session], T]) -> T:
         """Run ``work``, which only reads, beside others."""
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self._run, work)
+        return await self._there(self._readers, work)
 
     async def close(self) -> None:
         """End what runs, and let go of the file."""
         await asyncio.to_thread(self._end)
+
+    async def _there(self, threads: ThreadPoolExecutor, work: Callable[[Session], T]) -> T:
+        try:
+            running = threads.submit(self._run, work)
+        except RuntimeError as error:
+            raise OSError("it is being closed") from error
+        return await asyncio.shield(asyncio.wrap_future(running))
 
     def _run(self, work: Callable[[Session], T]) -> T:
         with self._sessions() as session, session.begin():

@@ -130,7 +130,7 @@ async def test_the_list_its_menu_and_what_is_written_there(page: Page, server: S
     titles = await page.locator("#list .conv-open").evaluate_all(TEXTS)
     assert [each.text for each in CORPUS if words(each.text) not in titles] == []
     assert (
-        await page.locator("#list :is(nav, h2, ul, li, button, p)").count()
+        await page.locator("#list :is(nav, h2, ul, li, button, p, .keys, .keys *)").count()
         == await page.locator("#list nav, #list nav *").count()
     )
     for each in (CORPUS[20], CORPUS[30]):

@@ -6,11 +6,9 @@ from typing import Any
 import httpx
 import pytest
 
-from assistant.conversation.service import API_PERSON
 from assistant.routing.labelled import LabelledTurn
 from tests.serving import Serving
 from tests.ui.test_api import chat, machine
-from ui import api
 
 LONDON = "What is the hotel cap per night in London?"
 NOBODYS = "00000000-0000-0000-0000-000000000000"
@@ -129,5 +127,14 @@ def test_the_list_needs_the_token_of_this_machine(server: Serving) -> None:
         assert httpx.get(f"{server.url}/api/corrections", headers=headers).status_code == 401
 
 
-def test_the_person_of_the_api_is_that_of_its_chat() -> None:
-    assert api.PERSON == API_PERSON
+def test_what_was_asked_as_somebody_of_other_groups_is_shown_to_nobody_without_the_token(server: Serving) -> None:
+    token = json.loads((server.folder / "data" / "server.json").read_text(encoding="utf-8"))["token"]
+    shown = {"Authorization": f"Bearer {token}"}
+    body = {"message": "What is the hotel cap in London?", "groups": ["hr"]}
+    events = httpx.post(f"{server.url}/api/chat", json=body, headers=shown, timeout=30).text.splitlines()
+    routed = next(json.loads(line[6:]) for line in events if line.startswith("data: ") and '"routed"' in line)
+    listed = httpx.get(f"{server.url}/api/conversations").json()["conversations"]
+    assert routed["conversation"] not in {each["id"] for each in listed}
+    for path in (f"conversations/{routed['conversation']}", f"conversations/{routed['conversation']}/export"):
+        assert httpx.get(f"{server.url}/api/{path}").status_code == 404
+    assert httpx.post(f"{server.url}/api/turns/{routed['turn']}/again", json={}).status_code == 404

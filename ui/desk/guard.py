@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
@@ -17,6 +16,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ui.desk.keys import SESSION_SECONDS, Keys
+from ui.security import from_here
 
 COOKIE = "switchyard-desk"
 DOORS = Path(__file__).parent / "doors"
@@ -36,7 +36,7 @@ class Guard:
         headers = Headers(scope=scope)
         session = _session(headers)
         if scope["type"] == "websocket":
-            if self._keys.knows(session) and _from_here(headers):
+            if self._keys.knows(session) and from_here(headers):
                 await self._app(scope, receive, send)
             else:
                 await send({"type": "websocket.close", "code": 1008})
@@ -48,7 +48,7 @@ class Guard:
         """What is answered here; None for what goes through."""
         path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
         reads = request.method in ("GET", "HEAD")
-        if not reads and not _from_here(request.headers):
+        if not reads and not from_here(request.headers):
             return _refused(403, "foreign_page", "Only a page of this server may ask for this.")
         if path == "/enter":
             return _door("enter.html", 200) if reads else await self._enter(request)
@@ -62,9 +62,10 @@ class Guard:
 
     async def _enter(self, request: Request) -> Response:
         address = request.client.host if request.client else ""
-        if self._keys.busy(address):
-            return _refused(429, "too_many_codes", "Too many wrong codes. Wait a minute.")
+        busy = self._keys.busy(address)
         session = self._keys.open(await _code(request), address)
+        if session is None and busy:
+            return _refused(429, "too_many_codes", "Too many wrong codes. Wait a minute.")
         if session is None:
             return _refused(403, "wrong_code", "This link is used up or too old: `assistant desk` prints a new one.")
         answer = Response(status_code=204)
@@ -84,14 +85,6 @@ def _session(headers: Headers) -> str:
     except CookieError:
         return ""
     return found.value if found else ""
-
-
-def _from_here(headers: Headers) -> bool:
-    """Whether the browser says that a page of this origin asks. Behind a proxy that hides the host only the browser's
-    own word counts."""
-    if "sec-fetch-site" in headers:
-        return headers["sec-fetch-site"] == "same-origin"
-    return "origin" in headers and urlsplit(headers["origin"]).netloc == headers.get("host")
 
 
 async def _code(request: Request) -> str:

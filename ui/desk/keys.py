@@ -43,7 +43,7 @@ class Keys:
         if until > self._now():
             return _remember(self._sessions, self._now() + SESSION_SECONDS)
         recent = [moment for moment in self._wrong.pop(address, ()) if moment > self._now() - 60]
-        self._wrong[address] = [*recent, self._now()]
+        self._wrong[address] = [*recent, self._now()][-WRONG_CODES:]
         _forget(self._wrong)
         return None
 

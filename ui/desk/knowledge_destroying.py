@@ -64,6 +64,9 @@ class Destroying:
                       "only moved:</p>{}").format(view.name, count(len(gone)), count(stored), listed(gone))  # fmt: skip
 
         async def work(tell: Tell) -> None:
+            now, _ = await would_go(self.assistant, collection, source)
+            if more := set(now) - set(gone):
+                raise Mistake(f"{_documents(len(more))} more would be deleted than you were asked about: ask again")
             await self.assistant.sync(tell, collection=collection, source=[source], force=True)
 
         return Question(
@@ -160,6 +163,9 @@ class Destroying:
                       "present one is kept.</p>").format(before.made_with, count(before.chunks))  # fmt: skip
 
         async def work(tell: Tell) -> None:
+            there = {each.use: each.name for each in await self.assistant.base.indexes()}
+            if there.get(PREVIOUS) != before.name:
+                raise Mistake("the index to go back to is another one meanwhile: ask again")
             await self.assistant.roll_back(tell)
 
         return Question("Go back to the index before?", text, "Roll back", self._job("Rollback", work))

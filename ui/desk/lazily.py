@@ -40,6 +40,12 @@ class Lazily:
             self._ready = None
             ready.set_exception(error)
             return
-        async with app.router.lifespan_context(app):
-            ready.set_result(app)
-            await self._over.wait()
+        try:
+            async with app.router.lifespan_context(app):
+                ready.set_result(app)
+                await self._over.wait()
+        except Exception as error:
+            if ready.done():
+                raise
+            self._ready = None
+            ready.set_exception(error)

@@ -1,5 +1,13 @@
 // What the desk's page needs beside Gradio: buttons within tables, tabs by address, names for what Gradio leaves unnamed.
 (() => {
+  // A session that is over: the door says how to get in again.
+  const ask = window.fetch;
+  window.fetch = async (...what) => {
+    const answer = await ask(...what);
+    if (answer.status === 401) location.reload();
+    return answer;
+  };
+
   // A button within markup speaks to Python by a hidden text box. Gradio loses what is sent in the moments in which the
   // stream of what was sent before is closing: one message goes at a time.
   const STILL = 120;
