@@ -300,3 +300,20 @@ async def test_whoever_may_read_several_collections_chooses_where_to_search(
         await expect(await answered(page, "When does the night train leave?", 2)).to_contain_text("22:40")
         assert await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
         await page.close()
+
+
+async def test_a_closed_tab_leaves_what_was_written(browser: Browser, server: Serving) -> None:
+    context = await browser.new_context()
+    page = await context.new_page()
+    await page.goto(server.url)
+    await expect(page.locator("#box textarea")).to_be_visible(timeout=20_000)
+    await ask(page, "hello")
+    await expect(page.locator("#chat .bot-row").last).to_contain_text("word3", timeout=15_000)
+    await page.close()
+    again = await context.new_page()
+    await again.goto(server.url)
+    row = again.locator("#chat .bot-row").last
+    await expect(row).to_contain_text("word3", timeout=20_000)
+    await expect(row).to_contain_text("Stopped.")
+    await expect(row).not_to_contain_text("the end.")
+    await context.close()
