@@ -44,8 +44,7 @@ class Keeper:
             self._writing = True
             try:
                 await self._write()
-            except Exception:
-                # Whatever it is, the answers go on, and their ends are recorded by somebody else.
+            except Exception:  # whatever it is, the answers go on, and their ends are recorded by somebody else
                 log.exception("running turns could not be recorded")
             finally:
                 self._writing = False

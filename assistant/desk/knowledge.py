@@ -195,7 +195,7 @@ class DocumentInside:
 async def inside(assistant: Assistant, collection: str, source: str, uri: str, number: int = 1) -> DocumentInside:
     """The chunks of a document. Raises Mistake where it is not there any more, and StoreError."""
     live = assistant.base.live
-    async with aclosing(live.index.scroll(collection, uri)) as scroll:  # type: ignore[type-var]
+    async with aclosing(live.index.scroll(collection, uri)) as scroll:  # type: ignore[type-var]  # a generator, though the protocol says iterator
         chunks = [chunk async for chunk in scroll if chunk.source == source]
     if not chunks:
         raise Mistake("this document is not in the index any more: a sync has taken it out")

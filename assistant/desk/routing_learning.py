@@ -110,7 +110,7 @@ class Learning:
     async def _run(self, task: Task, given: Mapping[str, Any]) -> None:
         try:
             await self._worked(given)
-        except Exception:
+        except Exception:  # nobody else waits for this task: it is logged, and the page says that it ended
             log.exception("the router's %s failed", task)
         finally:
             found, failed = self._state.found, self._state.failed

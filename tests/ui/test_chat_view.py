@@ -1,0 +1,36 @@
+"""Who the chat page takes a browser for, and when it takes no more uploads."""
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ui import uploads
+from ui.chat_view import SHOWN_TURNS, Visit
+
+
+def test_a_guest_is_known_again() -> None:
+    assert Visit.read(["guest-1", "c", 60]) == Visit("guest-1", "c", 60)
+    assert Visit.read(["guest-1", "c"]) == Visit("guest-1", "c", SHOWN_TURNS)
+
+
+@pytest.mark.parametrize(
+    "kept", [["api", ""], ["command", "c", 30], ["", ""], "guest-1", None, [1, 2], ["guest-1"], {}]
+)
+def test_whoever_else_a_browser_says_it_is_becomes_a_new_guest(kept: Any) -> None:
+    found = Visit.read(kept)
+    assert found.person.startswith("guest-") and len(found.person) > 30 and found.conversation == ""
+
+
+def test_uploads_that_wait_are_limited_and_old_ones_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    monkeypatch.setattr(uploads, "MOST_WAITING", 10)
+    (tmp_path / "a").write_bytes(b"x" * 8)
+    assert not uploads.full()
+    (tmp_path / "b").write_bytes(b"x" * 8)
+    assert uploads.full()
+    long_ago = time.time() - uploads.FORGET[1] - 5
+    os.utime(tmp_path / "b", (long_ago, long_ago))
+    assert not uploads.full() and not (tmp_path / "b").exists()
