@@ -114,10 +114,10 @@ def test_every_error_code_is_named() -> None:
 
 def test_every_address_and_its_body_is_named() -> None:
     bodies: dict[str, type[BaseModel]] = {
-        "/api/ingest": IngestBody,
-        "/api/sources/sync": SyncBody,
-        "/api/sources/remove": RemoveBody,
-        "/api/collections/rebuild": ForceBody,
+        "/api/v1/ingest": IngestBody,
+        "/api/v1/sources/sync": SyncBody,
+        "/api/v1/sources/remove": RemoveBody,
+        "/api/v1/collections/rebuild": ForceBody,
     }
     code = (ROOT / "ui" / "machine_api.py").read_text(encoding="utf-8")
     found = re.findall(r'@app\.(get|post|put|patch|delete)\("([^"]+)"', code)
@@ -125,7 +125,7 @@ def test_every_address_and_its_body_is_named() -> None:
     for method, path in found:
         named = row("api.md", f"{method.upper()} {path.replace('{name}', 'NAME')}`")
         assert missing(bodies[path].model_fields if path in bodies else (), named) == []
-    (chat,) = (part for part in read("api.md").split("\n## ") if part.startswith("`POST /api/chat`"))
+    (chat,) = (part for part in read("api.md").split("\n## ") if part.startswith("`POST /api/v1/chat`"))
     assert missing(ChatBody.model_fields, chat) == []
 
 

@@ -61,7 +61,7 @@ def test_questions_find_their_page_and_the_server_stays_small(filled: Path) -> N
 
 def sources(server: Serving, question: str, surface: str) -> list[str]:
     body = {"message": question, "collection": "handbook", "route": "retrieve", "surface": surface}
-    frames = httpx.post(f"{server.url}/api/chat", json=body, timeout=60).text.split("\n\n")
+    frames = httpx.post(f"{server.url}/api/v1/chat", json=body, timeout=60).text.split("\n\n")
     retrieved = json.loads(frames[1].split("data: ", 1)[1])
     return [source["document"] for source in retrieved["passages"]]
 

@@ -216,7 +216,7 @@ def test_a_server_takes_over_models_and_tells_of_a_wrong_file(tmp_path: Path) ->
 
         def chat() -> str:
             body = {"message": "hello", "route": "voice"}
-            return httpx.post(f"{server.url}/api/chat", json=body, timeout=30).text
+            return httpx.post(f"{server.url}/api/v1/chat", json=body, timeout=30).text
 
         port = {"port": int(server.url.rpartition(":")[2])}
         assert '"backend": "a"' in chat()

@@ -55,7 +55,7 @@ def use(folder: Path, settings: dict[str, object]) -> str:
         seen = []
         for index in range(len(FAULTS)):
             body = {"message": "hello", "route": "voice", "surface": f"s{index}"}
-            text = httpx.post(f"{server.url}/api/chat", json=body, timeout=60).text
+            text = httpx.post(f"{server.url}/api/v1/chat", json=body, timeout=60).text
             assert "event: failed" in text, text
             seen.append(text)
         token = json.loads((folder / "data" / "server.json").read_text())["token"]
@@ -69,7 +69,7 @@ def use(folder: Path, settings: dict[str, object]) -> str:
         (folder / "assistant.yaml").write_text(
             f"models: {{x: {{api_key: {PLANTED['key']}, base_url: 'ftp://u:{PLANTED['password']}@h', nonsense: 1}}}}\n"
         )
-        seen.append(httpx.post(f"{server.url}/api/chat", json={"message": "hello", "route": "voice"}, timeout=60).text)
+        seen.append(httpx.post(f"{server.url}/api/v1/chat", json={"message": "hello", "route": "voice"}, timeout=60).text)
         seen.append(run(folder, "config", "check").stderr)
         assert "nonsense" in seen[-1] and "nonsense" in server.log, "the broken file was reported"
         return "\n".join([*seen, server.log])

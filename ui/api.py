@@ -77,7 +77,7 @@ def create_app(assistant: Assistant, token: str, keys: Keys | None = None) -> Fa
             raise HTTPException(503, "The document base does not answer. It has been logged.") from error
         return {"status": "ok", "version": VERSION, "settings": "invalid" if assistant.problem else "ok"}
 
-    @app.post("/api/chat")
+    @app.post("/api/v1/chat")
     async def chat(body: ChatBody, authorization: Annotated[str, Header()] = "") -> StreamingResponse:
         """One turn as server-sent events: routed, retrieved, text_delta, checked, then finished or failed."""
         if body.groups:

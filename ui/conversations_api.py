@@ -59,7 +59,7 @@ def add_conversation_routes(app: FastAPI, assistant: Assistant, machine: Token) 
 
 
 def _add_lists(app: FastAPI, assistant: Assistant) -> None:
-    @app.get("/api/conversations")
+    @app.get("/api/v1/conversations")
     async def listed(
         person: Person,
         search: str | None = None,
@@ -75,7 +75,7 @@ def _add_lists(app: FastAPI, assistant: Assistant) -> None:
             raise _unusable(error) from error
         return _json({"conversations": [_row(each) for each in page.conversations], "next": page.next})
 
-    @app.get("/api/conversations/{conversation}")
+    @app.get("/api/v1/conversations/{conversation}")
     async def one(conversation: str, person: Person) -> Response:
         found = await _one(assistant, conversation, person)
         turns = await assistant.records.turns(conversation)
@@ -85,7 +85,7 @@ def _add_lists(app: FastAPI, assistant: Assistant) -> None:
         rows = [turn_row(turn, said.get(turn.id), corrected.get(turn.question)) for turn in turns]
         return _json({**_row(found), "turns": rows})
 
-    @app.patch("/api/conversations/{conversation}")
+    @app.patch("/api/v1/conversations/{conversation}")
     async def change(conversation: str, body: ConversationBody, person: Person) -> Response:
         await _one(assistant, conversation, person)
         kept = assistant.service.conversations
@@ -98,13 +98,13 @@ def _add_lists(app: FastAPI, assistant: Assistant) -> None:
             await kept.pin(conversation, body.pinned, person)
         return _json(_row(await _one(assistant, conversation, person)))
 
-    @app.delete("/api/conversations/{conversation}")
+    @app.delete("/api/v1/conversations/{conversation}")
     async def remove(conversation: str, person: Person) -> dict[str, Any]:
         if not an_id(conversation) or not await assistant.service.conversations.delete(conversation, person):
             raise no_conversation()
         return {"deleted": True}
 
-    @app.get("/api/conversations/{conversation}/export")
+    @app.get("/api/v1/conversations/{conversation}/export")
     async def export(conversation: str, person: Person, format: Literal["markdown", "json"] = "markdown") -> Response:
         await _one(assistant, conversation, person)
         text = await assistant.service.conversations.export(conversation, person, format)
@@ -117,7 +117,7 @@ def _add_lists(app: FastAPI, assistant: Assistant) -> None:
 def _add_turns(app: FastAPI, assistant: Assistant, machine: Token) -> None:
     service = assistant.service
 
-    @app.post("/api/turns/{turn}/again")
+    @app.post("/api/v1/turns/{turn}/again")
     async def again(
         turn: str, body: AgainBody, person: Person, authorization: Annotated[str, Header()] = ""
     ) -> StreamingResponse:
@@ -127,7 +127,7 @@ def _add_turns(app: FastAPI, assistant: Assistant, machine: Token) -> None:
             person = asker(body.groups)
         return streamed(service, await service.again(turn, body.route, person=person, groups=body.groups))
 
-    @app.post("/api/turns/{turn}/edit")
+    @app.post("/api/v1/turns/{turn}/edit")
     async def edit(
         turn: str, body: EditBody, person: Person, authorization: Annotated[str, Header()] = ""
     ) -> StreamingResponse:
@@ -138,12 +138,12 @@ def _add_turns(app: FastAPI, assistant: Assistant, machine: Token) -> None:
         given = body.model_dump(include={"route", "collection", "groups"})
         return streamed(service, await service.edit(turn, body.message, person=person, **given))
 
-    @app.post("/api/turns/{turn}/show")
+    @app.post("/api/v1/turns/{turn}/show")
     async def show(turn: str, person: Person) -> dict[str, Any]:
         await service.show(turn, person=person)
         return {"shown": True}
 
-    @app.put("/api/turns/{turn}/feedback")
+    @app.put("/api/v1/turns/{turn}/feedback")
     async def feedback(turn: str, body: FeedbackBody, person: Person) -> dict[str, Any]:
         kept = await service.feedback(turn, body.thumb, body.comment, person=person)
         return {"thumb": kept.thumb if kept else None, "comment": kept.comment if kept else ""}

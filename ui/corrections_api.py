@@ -27,7 +27,7 @@ class CorrectionBody(BaseModel):
 def add_correction_routes(app: FastAPI, assistant: Assistant, machine: Token) -> None:
     """Add them; ``machine`` guards the list and the groups."""
 
-    @app.post("/api/turns/{turn}/correction")
+    @app.post("/api/v1/turns/{turn}/correction")
     async def correct(
         turn: str, body: CorrectionBody, person: Person, authorization: Annotated[str, Header()] = ""
     ) -> Response:
@@ -52,10 +52,10 @@ def add_correction_routes(app: FastAPI, assistant: Assistant, machine: Token) ->
             return JSONResponse(kept | {"refused": {"code": refused.code, "message": str(refused)}})
         return streamed(service, again)
 
-    @app.delete("/api/turns/{turn}/correction")
+    @app.delete("/api/v1/turns/{turn}/correction")
     async def take_back(turn: str, person: Person) -> dict[str, Any]:
         return {"taken_back": await assistant.service.take_back(turn, person=person)}
 
-    @app.get("/api/corrections", dependencies=[Depends(machine)])
+    @app.get("/api/v1/corrections", dependencies=[Depends(machine)])
     async def corrections() -> dict[str, Any]:
         return {"corrections": [row(each) for each in await assistant.service.corrections()]}

@@ -74,19 +74,19 @@ def add_machine_routes(app: FastAPI, assistant: Assistant, token: Token) -> None
     async def metrics() -> Response:
         return Response(assistant.metrics.text(), media_type=CONTENT_TYPE)
 
-    @app.post("/api/ingest", **guarded)
+    @app.post("/api/v1/ingest", **guarded)
     async def ingest(body: IngestBody) -> StreamingResponse:
         return await _stream(lambda tell: assistant.ingest(body.paths, body.collection, tell, force=body.force))
 
-    @app.get("/api/sources", **guarded)
+    @app.get("/api/v1/sources", **guarded)
     async def sources() -> dict[str, Any]:
         return await assistant.list_sources()
 
-    @app.post("/api/sources/sync", **guarded)
+    @app.post("/api/v1/sources/sync", **guarded)
     async def sync(body: SyncBody) -> StreamingResponse:
         return await _stream(lambda tell: assistant.sync(tell, **body.model_dump()))
 
-    @app.post("/api/sources/remove", **guarded)
+    @app.post("/api/v1/sources/remove", **guarded)
     async def remove_source(body: RemoveBody) -> dict[str, Any]:
         try:
             removed = await assistant.collections.remove(body.collection, body.source)
@@ -94,19 +94,19 @@ def add_machine_routes(app: FastAPI, assistant: Assistant, token: Token) -> None
             raise HTTPException(422, str(error)) from error
         return {"label": removed.label, "documents": removed.documents}
 
-    @app.get("/api/collections", **guarded)
+    @app.get("/api/v1/collections", **guarded)
     async def collections() -> dict[str, Any]:
         return await assistant.list_collections()
 
-    @app.delete("/api/collections/{name}", **guarded)
+    @app.delete("/api/v1/collections/{name}", **guarded)
     async def remove(name: str) -> dict[str, Any]:
         return {"removed": await assistant.collections.drop(name)}
 
-    @app.post("/api/collections/rebuild", **guarded)
+    @app.post("/api/v1/collections/rebuild", **guarded)
     async def rebuild(body: ForceBody) -> StreamingResponse:
         return await _stream(lambda tell: assistant.rebuild(tell, force=body.force))
 
-    @app.post("/api/collections/rollback", **guarded)
+    @app.post("/api/v1/collections/rollback", **guarded)
     async def rollback() -> StreamingResponse:
         return await _stream(assistant.roll_back)
 

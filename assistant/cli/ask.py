@@ -73,7 +73,7 @@ async def _events(settings: Any, body: dict[str, Any]) -> AsyncIterator[dict[str
         running = Running.read(settings.data)
         if running is None:
             raise
-        async for encoded in running.stream("/api/chat", body):
+        async for encoded in running.stream("/api/v1/chat", body):
             yield encoded
 
 

@@ -21,7 +21,7 @@ def show(config: Path | None) -> None:
     async def here(assistant: Assistant) -> dict[str, Any]:
         return await assistant.list_collections()
 
-    found = ask(config, Question(here, "GET", "/api/collections", whatever=True))
+    found = ask(config, Question(here, "GET", "/api/v1/collections", whatever=True))
     out = console()
     out.soft_wrap = False
     look: dict[str, Any] = {"box": None, "pad_edge": False, "header_style": "bold"}
@@ -42,7 +42,7 @@ def remove(config: Path | None, name: str) -> None:
     async def here(assistant: Assistant) -> dict[str, Any]:
         return {"removed": await assistant.collections.drop(name)}
 
-    if not ask(config, Question(here, "DELETE", f"/api/collections/{name}"))["removed"]:
+    if not ask(config, Question(here, "DELETE", f"/api/v1/collections/{name}"))["removed"]:
         stop(f"there is no collection '{name}'. `assistant collections list` shows those there are")
     console().print(f"{name}: removed")
 
@@ -53,4 +53,4 @@ def rollback(config: Path | None) -> None:
     async def here(assistant: Assistant, tell: Tell) -> None:
         await assistant.roll_back(tell)
 
-    finish(load(config), [Job(here, "/api/collections/rollback")], whatever=True)
+    finish(load(config), [Job(here, "/api/v1/collections/rollback")], whatever=True)

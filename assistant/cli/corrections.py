@@ -62,7 +62,7 @@ def show(config: Path | None, as_jsonl: bool) -> None:
 
         return {"corrections": [row(each) for each in await assistant.service.corrections()]}
 
-    found = ask(config, Question(here, "GET", "/api/corrections"))["corrections"]
+    found = ask(config, Question(here, "GET", "/api/v1/corrections"))["corrections"]
     if as_jsonl:
         for each in found:
             print(json.dumps({name: value for name, value in each.items() if name in LABELLED}, ensure_ascii=False))
@@ -113,4 +113,4 @@ async def _there(server: Running, turn: str, body: dict[str, Any]) -> AsyncItera
 def _path(turn: str) -> str:
     from urllib.parse import quote
 
-    return f"/api/turns/{quote(turn, safe='')}/correction"
+    return f"/api/v1/turns/{quote(turn, safe='')}/correction"

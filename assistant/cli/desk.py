@@ -16,7 +16,7 @@ def run(config: Path | None, at: str | None) -> None:
     if running is None:
         stop("no server runs on this data folder. Start one: assistant serve", FAILED)
     with friendly():
-        code = asyncio.run(running.call("POST", "/api/desk/code"))["code"]
+        code = asyncio.run(running.call("POST", "/api/v1/desk/code"))["code"]
     console().print(link(at or running.url, code), markup=False)
     if not at and loaded.settings.server.root_path:
         console(stderr=True).print("Behind a proxy the link begins with the address that people use: --at ADDRESS")

@@ -63,7 +63,7 @@ def ingesting(given: list[str], collection: str, force: bool) -> Job:
     async def here(assistant: Assistant, tell: Tell) -> None:
         await assistant.ingest(given, collection, tell, force=force)
 
-    return Job(here, "/api/ingest", {"paths": given, "collection": collection, "force": force})
+    return Job(here, "/api/v1/ingest", {"paths": given, "collection": collection, "force": force})
 
 
 def syncing(
@@ -81,7 +81,7 @@ def syncing(
     async def here(assistant: Assistant, tell: Tell) -> None:
         await assistant.sync(tell, **what)
 
-    return Job(here, "/api/sources/sync", what)
+    return Job(here, "/api/v1/sources/sync", what)
 
 
 def rebuilding(force: bool) -> Job:
@@ -90,4 +90,4 @@ def rebuilding(force: bool) -> Job:
     async def here(assistant: Assistant, tell: Tell) -> None:
         await assistant.rebuild(tell, force=force)
 
-    return Job(here, "/api/collections/rebuild", {"force": force})
+    return Job(here, "/api/v1/collections/rebuild", {"force": force})

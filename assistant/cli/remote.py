@@ -54,7 +54,7 @@ class Running:
     async def answers(self) -> bool:
         """Whether it is there, and is the one that left its address."""
         try:
-            await self.call("GET", "/api/collections")
+            await self.call("GET", "/api/v1/collections")
         except RemoteError:
             return False
         return True

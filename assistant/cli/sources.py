@@ -24,7 +24,7 @@ def show(config: Path | None, collection: str | None, as_json: bool) -> None:
     async def here(assistant: Assistant) -> dict[str, Any]:
         return await assistant.list_sources()
 
-    found = ask(config, Question(here, "GET", "/api/sources", whatever=True))["sources"]
+    found = ask(config, Question(here, "GET", "/api/v1/sources", whatever=True))["sources"]
     rows = [row for row in found if collection is None or row["collection"] == collection]
     if as_json:
         print(json.dumps(rows, ensure_ascii=False, indent=2))
@@ -54,7 +54,7 @@ def remove(config: Path | None, collection: str, source: str) -> None:
         return {"label": removed.label, "documents": removed.documents}
 
     body = {"collection": collection, "source": names}
-    found = ask(config, Question(here, "POST", "/api/sources/remove", body))
+    found = ask(config, Question(here, "POST", "/api/v1/sources/remove", body))
     console().print(
         f"{found['label']}: taken out of {collection}, {some(found['documents'], 'document')} removed", markup=False
     )

@@ -66,7 +66,7 @@ async def watched(worker: object, collection: str | None, source: list[str]) -> 
     from assistant.knowledge.watching import Watched
 
     assert isinstance(worker, Assistant | Running)
-    found = await worker.call("GET", "/api/sources") if isinstance(worker, Running) else await worker.list_sources()
+    found = await worker.call("GET", "/api/v1/sources") if isinstance(worker, Running) else await worker.list_sources()
     return [
         Watched(row["collection"], row["id"], row["kind"], row["location"])
         for row in found["sources"]

@@ -61,7 +61,7 @@ def talk(server: Serving) -> None:
     """The turns, as if they had been asked over a week."""
     with httpx.Client(base_url=server.url, timeout=60) as client:
         for text in TURNS * 3:
-            client.post("/api/chat", json={"message": text}).raise_for_status()
+            client.post("/api/v1/chat", json={"message": text}).raise_for_status()
     with sqlite3.connect(server.folder / "data" / "records.db", timeout=30) as records:
         turns = [row[0] for row in records.execute("SELECT id FROM turns ORDER BY created_at")]
         for place, turn in enumerate(turns):

@@ -6,7 +6,7 @@
 
 The upstream (``upstream.py``) sends words as fast as they are taken. The contenders: the openai SDK on the upstream
 itself; LiteLLM's proxy, asked through the SDK and by a plain reader of the socket; Switchyard's server with the demo
-documents, asked over ``POST /api/chat`` by the same reader, with a question that it routes, looks up and records. Each
+documents, asked over ``POST /api/v1/chat`` by the same reader, with a question that it routes, looks up and records. Each
 server is one process. The reader does next to nothing, so that the server is measured and not who asks it.
 
 *Alone* is one turn after another, the contenders by turns, so that whatever else the machine does meets all of them:
@@ -205,7 +205,7 @@ async def measure(at: Addresses, options: argparse.Namespace) -> list[Contender]
         bare = openai.AsyncOpenAI(base_url=f"{at.upstream}/v1", api_key="none", max_retries=0)
         sdk = openai.AsyncOpenAI(base_url=at.litellm, api_key=at.litellm_key, max_retries=0)
         theirs = Reader(f"{at.litellm}/chat/completions", body, b'"content":"w', at.litellm_key)
-        ours = Reader(f"{at.switchyard}/api/chat", {"message": QUESTION}, b"event: text_delta")
+        ours = Reader(f"{at.switchyard}/api/v1/chat", {"message": QUESTION}, b"event: text_delta")
         for each in (bare.close, sdk.close, theirs.aclose, ours.aclose):
             stack.push_async_callback(each)
         asks = {BARE: through_sdk(bare), THEIRS_SDK: through_sdk(sdk), THEIRS: theirs.ask, OURS: ours.ask}
@@ -222,7 +222,7 @@ async def measure(at: Addresses, options: argparse.Namespace) -> list[Contender]
 
 def looked_up(url: str) -> None:
     """Stop where the question is not looked up: then the figures would not be those that are promised."""
-    said = httpx.post(f"{url}/api/chat", json={"message": QUESTION}, timeout=60).text
+    said = httpx.post(f"{url}/api/v1/chat", json={"message": QUESTION}, timeout=60).text
     if "event: retrieved" not in said or "event: finished" not in said:
         raise SystemExit(f"the question was not looked up and answered: {said[:2000]}")
 

@@ -60,7 +60,7 @@ async def ingestion(documents: Path, data: Path) -> None:
 
 def turn(server: Serving, text: str, route: str | None) -> list[dict[str, Any]]:
     body = {"message": text, "collection": "handbook", "route": route}
-    frames = httpx.post(f"{server.url}/api/chat", json=body, timeout=60).text.strip().split("\n\n")
+    frames = httpx.post(f"{server.url}/api/v1/chat", json=body, timeout=60).text.strip().split("\n\n")
     return [json.loads(frame.split("data: ", 1)[1]) for frame in frames]
 
 

@@ -3,7 +3,7 @@
     python -m tests.benchmarks.bench_page [--people 40] [--rounds 2] [--repeats 9]
 
 One server with the demo documents; its model is ``talker.py``, in a process of its own. Nothing is mocked: the
-conversation of 100 questions and 100 answers is asked over ``POST /api/chat`` and then given to the browser's guest.
+conversation of 100 questions and 100 answers is asked over ``POST /api/v1/chat`` and then given to the browser's guest.
 
 *In the browser* (headless Chromium, 1280 x 800): milliseconds from the navigation, and from the click in the list of
 conversations, until the last message is painted, the first time, when nothing is rendered yet, and again; and at the
@@ -11,7 +11,7 @@ end of that conversation, as in a new one, from the moment when the model sends 
 painted.
 
 *At once* are so many people who ask, read and ask again: as the page does it (Gradio's queue, whose answers carry the
-conversation), and over ``POST /api/chat``; milliseconds until the first word of each answer. The model waits 0.3 s
+conversation), and over ``POST /api/v1/chat``; milliseconds until the first word of each answer. The model waits 0.3 s
 before the first word and 0.02 s before each of the others; *added* is what comes on top of the model's own p95, when
 as many ask it directly. *Together* all of them begin in the same moment; *in turns* each asks anew up to 4 s after the
 end of the last answer.
@@ -90,7 +90,7 @@ def conversation(url: str, turns: int) -> tuple[str, str]:
     with httpx.Client(base_url=url, timeout=60) as client:
         for number in range(turns):
             body = {"message": f"{QUESTION} This is question {number + 1}.", "conversation": known}
-            said = client.post("/api/chat", json=body).text
+            said = client.post("/api/v1/chat", json=body).text
             if "event: finished" not in said or "event: retrieved" not in said:
                 raise SystemExit(f"the question was not looked up and answered: {said[-2000:]}")
             known, last = (said.partition(f'"{key}": "')[2].partition('"')[0] for key in ("conversation", "turn"))
@@ -205,7 +205,7 @@ async def at_once(server: Serving, model: str, options: argparse.Namespace) -> N
     on = [Visitor(server.url, config, *each, asked).ask for each in zip(people, known, strict=True)]
     crowds = [
         Crowd("the model itself", [directly(model)] * options.people),
-        Crowd("POST /api/chat", [over_api(server.url)] * options.people),
+        Crowd("POST /api/v1/chat", [over_api(server.url)] * options.people),
         Crowd("the page, new conversations", new),
         Crowd(f"the page, after {options.history} turns or more", on),
     ]

@@ -91,11 +91,11 @@ def directly(model: str) -> Ask:
 
 
 def over_api(url: str) -> Ask:
-    """Asks over ``POST /api/chat``, a new conversation each time."""
+    """Asks over ``POST /api/v1/chat``, a new conversation each time."""
 
     async def ask() -> float:
         began = time.perf_counter()
-        return (await first_word(read(f"{url}/api/chat", {"message": QUESTION}), b"event: finished", began))[0]
+        return (await first_word(read(f"{url}/api/v1/chat", {"message": QUESTION}), b"event: finished", began))[0]
 
     return ask
 

@@ -92,7 +92,7 @@ def test_what_can_no_longer_be_searched_is_corrected_and_not_run_again(filled: P
 
 def said(server: Serving, message: str, **where: str) -> dict[str, Any]:
     body = {"message": message, "route": "voice", **where}
-    with httpx.stream("POST", f"{server.url}/api/chat", json=body, timeout=60) as response:
+    with httpx.stream("POST", f"{server.url}/api/v1/chat", json=body, timeout=60) as response:
         lines = [line.removeprefix("data: ") for line in response.iter_lines() if line.startswith("data: ")]
     routed: dict[str, Any] = json.loads(lines[0])
     return routed

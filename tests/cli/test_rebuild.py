@@ -36,7 +36,7 @@ def change(folder: Path, **settings: object) -> None:
 
 def ask(url: str, text: str) -> list[dict[str, Any]]:
     body = {"message": text, "route": "retrieve"}
-    answer = httpx.post(f"{url}/api/chat", json=body, timeout=60).text
+    answer = httpx.post(f"{url}/api/v1/chat", json=body, timeout=60).text
     return [json.loads(line[6:]) for line in answer.splitlines() if line.startswith("data: ")]
 
 

@@ -236,8 +236,8 @@ async def test_the_desk_on_turns(page: Page, server: Serving) -> None:
 async def test_nothing_comes_back_as_a_page_or_is_shown_instead_of_kept(server: Serving) -> None:
     give(server, "api")
     with session(server) as client:
-        listed = client.get("/api/conversations").json()["conversations"]
-        exports = [f"/api/conversations/{listed[0]['id']}/export?format={form}" for form in ("markdown", "json")]
+        listed = client.get("/api/v1/conversations").json()["conversations"]
+        exports = [f"/api/v1/conversations/{listed[0]['id']}/export?format={form}" for form in ("markdown", "json")]
         exports += [f"/desk/export/{name}" for name in ("turns.csv", "turns.jsonl", "gaps.csv", "gaps.md")]
         for path in exports:
             answer = client.get(path)
@@ -250,7 +250,7 @@ async def test_nothing_comes_back_as_a_page_or_is_shown_instead_of_kept(server: 
             for path in (
                 f"/?q={text}",
                 f"/{text}",
-                f"/api/conversations/{text}",
+                f"/api/v1/conversations/{text}",
                 f"/look/{text}/logo",
                 f"/desk/{text}",
             ):

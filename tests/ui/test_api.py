@@ -11,7 +11,7 @@ from tests.serving import Serving
 
 
 def chat(server: Serving, **body: Any) -> list[dict[str, Any]]:
-    response = httpx.post(f"{server.url}/api/chat", json=body, timeout=60)
+    response = httpx.post(f"{server.url}/api/v1/chat", json=body, timeout=60)
     assert response.status_code == 200, response.text
     assert response.headers["content-type"].startswith("text/event-stream")
     frames = [frame.split("\n") for frame in response.text.strip().split("\n\n")]
@@ -38,7 +38,7 @@ def test_a_conversation_goes_on_by_its_id(server: Serving) -> None:
 
 def test_words_arrive_as_they_are_written(server: Serving) -> None:
     stamps = []
-    with httpx.stream("POST", f"{server.url}/api/chat", json={"message": "hello"}, timeout=60) as response:
+    with httpx.stream("POST", f"{server.url}/api/v1/chat", json={"message": "hello"}, timeout=60) as response:
         stamps = [time.monotonic() for line in response.iter_lines() if line.startswith("event: text_delta")]
     assert len(stamps) == 62
     assert stamps[-1] - stamps[0] > 1.0, "all at once is not a stream"
@@ -46,7 +46,7 @@ def test_words_arrive_as_they_are_written(server: Serving) -> None:
 
 def test_a_reader_who_leaves_stops_the_turn_and_its_text_is_kept(server: Serving) -> None:
     seen = []
-    with httpx.stream("POST", f"{server.url}/api/chat", json={"message": "hello"}, timeout=60) as response:
+    with httpx.stream("POST", f"{server.url}/api/v1/chat", json={"message": "hello"}, timeout=60) as response:
         for line in response.iter_lines():
             seen.append(line)
             if line.startswith("event: text_delta"):
@@ -80,25 +80,25 @@ def test_a_reader_who_leaves_stops_the_turn_and_its_text_is_kept(server: Serving
 def test_what_cannot_be_done_is_refused_in_one_shape(
     server: Serving, body: dict[str, Any], status: int, code: str
 ) -> None:
-    response = httpx.post(f"{server.url}/api/chat", json=body)
+    response = httpx.post(f"{server.url}/api/v1/chat", json=body)
     assert (response.status_code, response.json()["error"]["code"]) == (status, code)
     assert response.json()["error"]["message"]
 
 
 def test_a_body_beyond_reason_is_refused_with_and_without_a_length(server: Serving) -> None:
     big = b'{"message": "' + b"x" * 3_000_000 + b'"}'
-    assert httpx.post(f"{server.url}/api/chat", content=big).status_code == 413
+    assert httpx.post(f"{server.url}/api/v1/chat", content=big).status_code == 413
     with pytest.raises(httpx.HTTPError):
-        response = httpx.post(f"{server.url}/api/chat", content=iter([big]), timeout=10)
+        response = httpx.post(f"{server.url}/api/v1/chat", content=iter([big]), timeout=10)
         raise httpx.HTTPError(str(response.status_code)) if response.status_code >= 400 else AssertionError
 
 
 def test_a_page_of_another_site_cannot_post(server: Serving) -> None:
     """Browsers ask first before they send JSON across sites, and are not told that they may."""
     headers = {"Origin": "https://evil.test", "Access-Control-Request-Method": "POST"}
-    response = httpx.options(f"{server.url}/api/chat", headers=headers)
+    response = httpx.options(f"{server.url}/api/v1/chat", headers=headers)
     assert "access-control-allow-origin" not in response.headers
-    plain = httpx.post(f"{server.url}/api/chat", content='{"message": "hi"}', headers={"Content-Type": "text/plain"})
+    plain = httpx.post(f"{server.url}/api/v1/chat", content='{"message": "hi"}', headers={"Content-Type": "text/plain"})
     assert plain.status_code == 422
 
 
@@ -119,15 +119,15 @@ def test_the_health_check_tells_nothing_of_what_there_is(server: Serving) -> Non
 
 
 MACHINE = [
-    ("POST", "/api/ingest", {"paths": ["/x"], "collection": "x"}),
-    ("GET", "/api/sources", None),
-    ("POST", "/api/sources/sync", {}),
-    ("POST", "/api/sources/remove", {"collection": "demo", "source": ["demo:"]}),
-    ("GET", "/api/collections", None),
-    ("DELETE", "/api/collections/demo", None),
-    ("POST", "/api/collections/rebuild", {}),
-    ("POST", "/api/collections/rollback", None),
-    ("POST", "/api/chat", {"message": "hi", "groups": ["staff"]}),
+    ("POST", "/api/v1/ingest", {"paths": ["/x"], "collection": "x"}),
+    ("GET", "/api/v1/sources", None),
+    ("POST", "/api/v1/sources/sync", {}),
+    ("POST", "/api/v1/sources/remove", {"collection": "demo", "source": ["demo:"]}),
+    ("GET", "/api/v1/collections", None),
+    ("DELETE", "/api/v1/collections/demo", None),
+    ("POST", "/api/v1/collections/rebuild", {}),
+    ("POST", "/api/v1/collections/rollback", None),
+    ("POST", "/api/v1/chat", {"message": "hi", "groups": ["staff"]}),
 ]
 
 
@@ -148,14 +148,14 @@ def machine(server: Serving) -> dict[str, str]:
 
 
 def test_sources_and_collections_are_listed_for_this_machine(server: Serving) -> None:
-    (source,) = httpx.get(f"{server.url}/api/sources", headers=machine(server)).json()["sources"]
+    (source,) = httpx.get(f"{server.url}/api/v1/sources", headers=machine(server)).json()["sources"]
     assert (source["collection"], source["kind"], source["outcome"], source["documents"]) == (
         "demo",
         "folder",
         "ok",
         12,
     )
-    found = httpx.get(f"{server.url}/api/collections", headers=machine(server)).json()
+    found = httpx.get(f"{server.url}/api/v1/collections", headers=machine(server)).json()
     assert found["collections"][0]["readers"] == ["everyone"] and found["indexes"][0]["use"] == "live"
 
 
@@ -164,17 +164,17 @@ def test_a_sync_tells_what_happens_and_ends_with_done_or_failed(server: Serving)
         response = httpx.post(f"{server.url}{path}", json=body, headers=machine(server), timeout=60)
         return [json.loads(line[6:]) for line in response.text.splitlines() if line.startswith("data: ")]
 
-    found = events("/api/sources/sync", {"collection": "demo"})
+    found = events("/api/v1/sources/sync", {"collection": "demo"})
     assert [event["type"] for event in found] == ["began", *["progress"] * 12, "ended", "done"]
     assert found[-2]["report"]["unchanged"] == 12
-    failed = events("/api/sources/sync", {"collection": "nowhere"})
+    failed = events("/api/v1/sources/sync", {"collection": "nowhere"})
     assert [(event["type"], event["mistake"]) for event in failed] == [("failed", True)]
-    failed = events("/api/ingest", {"paths": ["/no/such"], "collection": "x"})
+    failed = events("/api/v1/ingest", {"paths": ["/no/such"], "collection": "x"})
     assert "there is no file or folder /no/such" in failed[0]["message"]
-    failed = events("/api/collections/rollback", None)
+    failed = events("/api/v1/collections/rollback", None)
     assert "no earlier index" in failed[0]["message"]
 
 
 def test_only_this_machine_asks_with_groups(server: Serving) -> None:
     body = {"message": "hello", "route": "voice", "groups": ["staff"]}
-    assert httpx.post(f"{server.url}/api/chat", json=body, headers=machine(server), timeout=60).status_code == 200
+    assert httpx.post(f"{server.url}/api/v1/chat", json=body, headers=machine(server), timeout=60).status_code == 200

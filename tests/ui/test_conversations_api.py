@@ -25,7 +25,7 @@ LONDON = "What is the hotel cap per night in London?"
 
 def call(server: Serving, method: str, path: str, **body: Any) -> httpx.Response:
     given: dict[str, Any] = {"json": body} if method in ("POST", "PUT", "PATCH") else {"params": body}
-    return httpx.request(method, f"{server.url}/api/{path}", timeout=60, **given)
+    return httpx.request(method, f"{server.url}/api/v1/{path}", timeout=60, **given)
 
 
 def one(server: Serving, conversation: str) -> dict[str, Any]:
@@ -186,7 +186,7 @@ def test_somebody_elses_is_refused_in_the_words_of_what_does_not_exist(server: S
 
 def test_a_title_that_is_no_text_is_made_one(server: Serving) -> None:
     asked = chat(server, message=LONDON, route="retrieve")[0]
-    address = f"{server.url}/api/conversations/{asked['conversation']}"
+    address = f"{server.url}/api/v1/conversations/{asked['conversation']}"
     response = httpx.patch(
         address, content=b'{"title": "a\\ud800\\u0000 b"}', headers={"content-type": "application/json"}
     )
@@ -194,7 +194,7 @@ def test_a_title_that_is_no_text_is_made_one(server: Serving) -> None:
 
 
 def test_a_conversation_that_is_deleted_while_its_answer_streams_stays_deleted(server: Serving) -> None:
-    with httpx.stream("POST", f"{server.url}/api/chat", json={"message": "hello"}, timeout=60) as response:
+    with httpx.stream("POST", f"{server.url}/api/v1/chat", json={"message": "hello"}, timeout=60) as response:
         lines = response.iter_lines()
         next(lines)
         routed = json.loads(next(lines).removeprefix("data: "))
@@ -269,7 +269,7 @@ def test_the_partial_answer_is_there_after_the_server_was_killed_in_mid_answer(t
     routed: dict[str, Any] = {}
     try:
         with httpx.stream(
-            "POST", f"{url}/api/chat", json={"message": "hello", "route": "voice"}, timeout=60
+            "POST", f"{url}/api/v1/chat", json={"message": "hello", "route": "voice"}, timeout=60
         ) as response:
             for line in response.iter_lines():
                 if not line.startswith("data: "):

@@ -15,7 +15,7 @@ NOBODYS = "00000000-0000-0000-0000-000000000000"
 
 
 def correct(server: Serving, turn: str, verdict: str, **body: Any) -> httpx.Response:
-    address = f"{server.url}/api/turns/{turn}/correction"
+    address = f"{server.url}/api/v1/turns/{turn}/correction"
     return httpx.post(address, json={"verdict": verdict, **body}, timeout=60)
 
 
@@ -29,7 +29,7 @@ def events(response: httpx.Response) -> list[dict[str, Any]]:
 
 
 def listed(server: Serving, conversation: str) -> list[dict[str, Any]]:
-    found = httpx.get(f"{server.url}/api/corrections", headers=machine(server)).json()["corrections"]
+    found = httpx.get(f"{server.url}/api/v1/corrections", headers=machine(server)).json()["corrections"]
     return [each for each in found if each["conversation"] == conversation]
 
 
@@ -73,7 +73,7 @@ def test_corrections_are_listed_as_labelled_turns(server: Serving) -> None:
 def test_a_correction_is_taken_back(server: Serving) -> None:
     asked = chat(server, message=LONDON)[0]
     correct(server, asked["turn"], "no_lookup", rerun=False)
-    address = f"{server.url}/api/turns/{asked['turn']}/correction"
+    address = f"{server.url}/api/v1/turns/{asked['turn']}/correction"
     assert [httpx.delete(address).json() for _ in range(2)] == [{"taken_back": True}, {"taken_back": False}]
     assert listed(server, asked["conversation"]) == []
 
@@ -85,7 +85,7 @@ def test_an_earlier_turn_is_corrected_and_the_branch_ends_with_its_new_answer(se
     assert "£165" in again[-1]["answer"]
     (kept,) = listed(server, asked["conversation"])
     assert kept["history"] == []
-    shown = httpx.get(f"{server.url}/api/conversations/{asked['conversation']}").json()["turns"]
+    shown = httpx.get(f"{server.url}/api/v1/conversations/{asked['conversation']}").json()["turns"]
     assert [turn["id"] for turn in shown] == [again[0]["turn"]]
     assert shown[0]["correction"] == {"verdict": "look_up", "turn": asked["turn"]}
 
@@ -97,7 +97,7 @@ def test_nobody_corrects_the_turn_of_somebody_else(server: Serving) -> None:
     with sqlite3.connect(server.folder / "data" / "records.db", timeout=20) as records:
         records.execute("update conversations set person = 'ada' where id = ?", (asked["conversation"],))
     answers = [correct(server, turn, "look_up") for turn in (asked["turn"], NOBODYS, "nothing", "%00", "%F0%9F%98%80")]
-    answers += [httpx.delete(f"{server.url}/api/turns/{asked['turn']}/correction")]
+    answers += [httpx.delete(f"{server.url}/api/v1/turns/{asked['turn']}/correction")]
     assert {(answer.status_code, answer.text) for answer in answers} == {(404, answers[0].text)}
     assert answers[0].json()["error"]["code"] == "unknown_turn"
     assert listed(server, asked["conversation"]) == []
@@ -117,24 +117,24 @@ def test_what_cannot_be_said_is_refused_and_not_kept(
     server: Serving, body: dict[str, Any], status: int, code: str
 ) -> None:
     asked = chat(server, message=LONDON, route="voice")[0]
-    response = httpx.post(f"{server.url}/api/turns/{asked['turn']}/correction", json=body)
+    response = httpx.post(f"{server.url}/api/v1/turns/{asked['turn']}/correction", json=body)
     assert (response.status_code, response.json()["error"]["code"]) == (status, code)
     assert listed(server, asked["conversation"]) == []
 
 
 def test_the_list_needs_the_token_of_this_machine(server: Serving) -> None:
     for headers in ({}, {"Authorization": "Bearer wrong"}):
-        assert httpx.get(f"{server.url}/api/corrections", headers=headers).status_code == 401
+        assert httpx.get(f"{server.url}/api/v1/corrections", headers=headers).status_code == 401
 
 
 def test_what_was_asked_as_somebody_of_other_groups_is_shown_to_nobody_without_the_token(server: Serving) -> None:
     token = json.loads((server.folder / "data" / "server.json").read_text(encoding="utf-8"))["token"]
     shown = {"Authorization": f"Bearer {token}"}
     body = {"message": "What is the hotel cap in London?", "groups": ["hr"]}
-    events = httpx.post(f"{server.url}/api/chat", json=body, headers=shown, timeout=30).text.splitlines()
+    events = httpx.post(f"{server.url}/api/v1/chat", json=body, headers=shown, timeout=30).text.splitlines()
     routed = next(json.loads(line[6:]) for line in events if line.startswith("data: ") and '"routed"' in line)
-    listed = httpx.get(f"{server.url}/api/conversations").json()["conversations"]
+    listed = httpx.get(f"{server.url}/api/v1/conversations").json()["conversations"]
     assert routed["conversation"] not in {each["id"] for each in listed}
     for path in (f"conversations/{routed['conversation']}", f"conversations/{routed['conversation']}/export"):
-        assert httpx.get(f"{server.url}/api/{path}").status_code == 404
-    assert httpx.post(f"{server.url}/api/turns/{routed['turn']}/again", json={}).status_code == 404
+        assert httpx.get(f"{server.url}/api/v1/{path}").status_code == 404
+    assert httpx.post(f"{server.url}/api/v1/turns/{routed['turn']}/again", json={}).status_code == 404

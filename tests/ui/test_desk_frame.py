@@ -64,7 +64,7 @@ async def test_the_overview_counts_the_turns_of_its_span(page: Page, server: Ser
     turns = page.locator("#ov-numbers .tile").filter(has_text="Turns").locator("dd")
     await expect(turns).to_be_visible(timeout=15_000)
     before = int((await turns.inner_text()).replace(",", ""))
-    httpx.post(f"{server.url}/api/chat", json={"message": LONDON}, timeout=60)
+    httpx.post(f"{server.url}/api/v1/chat", json={"message": LONDON}, timeout=60)
     await page.get_by_role("radio", name="24 hours").check()
     await expect(turns).to_have_text(str(before + 1), timeout=15_000)
     chart = page.locator("#ov-mix figure")

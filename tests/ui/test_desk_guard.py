@@ -76,9 +76,9 @@ def test_what_is_no_code_is_refused(server: Serving, body: bytes) -> None:
 
 def test_only_the_token_makes_codes(server: Serving) -> None:
     for headers in ({}, {"Authorization": "Bearer x"}):
-        assert httpx.post(f"{server.url}/api/desk/code", headers=headers).status_code == 401
+        assert httpx.post(f"{server.url}/api/v1/desk/code", headers=headers).status_code == 401
     with session(server) as client:
-        assert client.post("/api/desk/code").status_code == 401
+        assert client.post("/api/v1/desk/code").status_code == 401
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_uploads_end_at_their_limit_and_all_else_at_two_megabytes(server: Servin
     assert claiming("/desk/gradio_api/upload", 1_001_000_000) == 413
     for path in ("/gradio_api/upload", "/gradio_api/upload/"):
         assert claiming(path, 10, "cross-site") == 403
-    assert claiming("/api/chat", 2_100_000) == 413
+    assert claiming("/api/v1/chat", 2_100_000) == 413
     assert claiming("/x/gradio_api/upload", 2_100_000) == 413
 
 

@@ -76,7 +76,7 @@ def ours(place: Serving, url: str) -> bool:
 async def enter(page: Page, place: Serving) -> None:
     running = json.loads((place.folder / "data" / "server.json").read_text())
     headers = {"Authorization": f"Bearer {running['token']}"}
-    code = httpx.post(f"{place.url}/api/desk/code", headers=headers, timeout=20).raise_for_status().json()["code"]
+    code = httpx.post(f"{place.url}/api/v1/desk/code", headers=headers, timeout=20).raise_for_status().json()["code"]
     await page.goto(f"{place.url}/desk/enter#{code}")
     await page.get_by_role("tab", name="Knowledge").click(timeout=30_000)
     await expect(page.get_by_role("heading", name="Travel", exact=True)).to_be_visible(timeout=20_000)

@@ -26,7 +26,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
         },
         roles={"main": ["gpt", "builtin"], "voice": "llama"},
     ) as running:
-        httpx.post(f"{running.url}/api/chat", json={"message": "What is the hotel cap in London?"}, timeout=60)
+        httpx.post(f"{running.url}/api/v1/chat", json={"message": "What is the hotel cap in London?"}, timeout=60)
         yield running
 
 

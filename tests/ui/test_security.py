@@ -47,7 +47,7 @@ def test_a_name_pointed_at_this_machine_reaches_nothing(server: Serving, host: s
     for path in ("/", "/healthz"):
         answer = httpx.get(f"{server.url}{path}", headers={"Host": host})
         assert answer.status_code in (400, 421) and "passages" not in answer.text
-    answer = httpx.post(f"{server.url}/api/chat", json={"message": "hi"}, headers={"Host": host})
+    answer = httpx.post(f"{server.url}/api/v1/chat", json={"message": "hi"}, headers={"Host": host})
     assert answer.status_code in (400, 421)
 
 
@@ -61,7 +61,7 @@ def test_what_people_said_is_for_the_user_of_the_server_alone(server: Serving) -
 
 
 def test_every_refusal_has_one_shape(server: Serving) -> None:
-    for method, path in (("GET", "/api/chat"), ("POST", "/api/nothing"), ("POST", "/gradio_api/stream/x")):
+    for method, path in (("GET", "/api/v1/chat"), ("POST", "/api/v1/nothing"), ("POST", "/gradio_api/stream/x")):
         answer = httpx.request(method, f"{server.url}{path}")
         assert answer.status_code in (404, 405) and {"code", "message"} == set(answer.json()["error"])
 
@@ -69,6 +69,6 @@ def test_every_refusal_has_one_shape(server: Serving) -> None:
 @pytest.mark.parametrize("field", ["message", "conversation", "collection"])
 def test_what_is_no_text_is_refused(server: Serving, field: str) -> None:
     body = json.dumps({"message": "hi"} | {field: "\ud800"})
-    answer = httpx.post(f"{server.url}/api/chat", content=body, headers={"Content-Type": "application/json"})
+    answer = httpx.post(f"{server.url}/api/v1/chat", content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code in (404, 422)
     assert answer.json()["error"]["message"]

@@ -25,7 +25,7 @@ def mount(app: FastAPI, assistant: Assistant, machine: Token, keys: Keys) -> Non
     """Add the desk to ``app``, before the chat page, which takes every path that is left. ``machine`` guards the route
     that makes codes."""
 
-    @app.post("/api/desk/code", dependencies=[Depends(machine)])
+    @app.post("/api/v1/desk/code", dependencies=[Depends(machine)])
     async def code() -> dict[str, Any]:
         """A code for ``/desk/enter#…``, good once and for ten minutes."""
         return {"code": keys.code()}
