@@ -6,6 +6,7 @@ import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from assistant.access.identity import Identity
 from assistant.conversation.accepting import TurnRejected as TurnRejected
 from assistant.conversation.accepting import an_id, comment_text, no_conversation, no_turn, route_named, turn_text
 from assistant.conversation.correct import VERDICTS, Meant, Voiced, meant, voiced_by
@@ -95,26 +96,27 @@ class ChatService:
         self,
         text: str,
         *,
-        person: str,
+        person: str | Identity,
         conversation: str | None = None,
         surface: str | None = None,
         collection: str | None = None,
         route: str | None = None,
         groups: Collection[str] = (),
     ) -> Turn:
-        """The turn, recorded as said. ``groups`` are those of the person, beside the surface's own. Raises
-        TurnRejected and then records nothing."""
+        """The turn, recorded as said. ``person`` is who asks, or the name of somebody of whom nothing else is known;
+        ``groups`` come to theirs and to the surface's own. Raises TurnRejected and then records nothing."""
         await self._follow()
+        who = Identity.of(person, groups)
         text = turn_text(text, self._front.limits.turn_characters)
         chosen = route_named(route)
-        thread = None if conversation is None else await self._thread(conversation, person)
-        surface = thread.surface if thread else surface or DEFAULT_SURFACE
-        readable = await self._readable(surface, collection, groups, conversation)
+        thread = None if conversation is None else await self._thread(conversation, who.person)
+        surface = thread.surface if thread else surface or who.default_surface(DEFAULT_SURFACE)
+        readable = await self._readable(surface, collection, who, conversation)
         said = thread.until(thread.leaf) if thread else []
         if len(said) >= self._front.limits.conversation_turns:
             raise TurnRejected("conversation_full", "This conversation has become too long. Please start a new one.")
         if conversation is None or thread is None:
-            conversation, turn = await self._records.begin(person, surface, text, collection)
+            conversation, turn = await self._records.begin(who.person, surface, text, collection)
         else:
             try:
                 turn = await self._records.start_turn(conversation, text, collection, thread.leaf)
@@ -122,10 +124,12 @@ class ChatService:
                 raise no_conversation() from error
         return Turn(text, as_history(said), surface, readable, chosen, turn, conversation)
 
-    async def correct(self, turn: str, verdict: str, *, person: str, groups: Collection[str] = ()) -> Turn | None:
+    async def correct(
+        self, turn: str, verdict: str, *, person: str | Identity, groups: Collection[str] = ()
+    ) -> Turn | None:
         """Keep what a person says of the route of a turn, by its id, and prepare the turn to be run that way; None
         where it is kept and cannot be run again. Raises TurnRejected and then keeps nothing."""
-        said = await self.label(turn, verdict, person=person)
+        said = await self.label(turn, verdict, person=Identity.of(person).person)
         try:
             return await self.again(turn, said.route, person=person, groups=groups)
         except TurnRejected:
@@ -177,19 +181,22 @@ class ChatService:
         """All that people have said of routes, for whoever runs this."""
         return await self._corrections.listed()
 
-    async def again(self, turn: str, route: str | None, *, person: str, groups: Collection[str] = ()) -> Turn:
+    async def again(
+        self, turn: str, route: str | None, *, person: str | Identity, groups: Collection[str] = ()
+    ) -> Turn:
         """A turn, recorded as said once more in its place; the branch that is shown ends with it from now on, and what
         was there stays in the records. Raises TurnRejected and then records nothing."""
         await self._follow()
-        stored = await self._stored(turn, person)
-        return await self._instead(stored, stored.text, person, route, stored.collection, groups)
+        who = Identity.of(person, groups)
+        stored = await self._stored(turn, who.person)
+        return await self._instead(stored, stored.text, who, route, stored.collection)
 
     async def edit(
         self,
         turn: str,
         text: str,
         *,
-        person: str,
+        person: str | Identity,
         route: str | None = None,
         collection: str | None = None,
         groups: Collection[str] = (),
@@ -198,7 +205,8 @@ class ChatService:
         nothing."""
         await self._follow()
         text = turn_text(text, self._front.limits.turn_characters)
-        return await self._instead(await self._stored(turn, person), text, person, route, collection, groups)
+        who = Identity.of(person, groups)
+        return await self._instead(await self._stored(turn, who.person), text, who, route, collection)
 
     async def show(self, turn: str, *, person: str) -> None:
         """Let the conversation be shown, and go on, by way of a turn, down to the newest end below it; a turn that is
@@ -226,17 +234,11 @@ class ChatService:
         return feedback
 
     async def _instead(
-        self,
-        stored: StoredTurn,
-        text: str,
-        person: str,
-        route: str | None,
-        collection: str | None,
-        groups: Collection[str],
+        self, stored: StoredTurn, text: str, who: Identity, route: str | None, collection: str | None
     ) -> Turn:
         chosen = route_named(route)
-        thread = await self._around(stored, person)
-        readable = await self._readable(thread.surface, collection, groups, stored.conversation)
+        thread = await self._around(stored, who.person)
+        readable = await self._readable(thread.surface, collection, who, stored.conversation)
         try:
             turn = await self._records.start_sibling(stored, text, collection)
         except Gone as error:
@@ -271,13 +273,13 @@ class ChatService:
         return self._runs.run(self.engine, turn)
 
     async def _readable(
-        self, surface: str, collection: str | None, groups: Collection[str], conversation: str | None
+        self, surface: str, collection: str | None, who: Identity, conversation: str | None
     ) -> frozenset[str]:
-        """What the turn may search. A collection that the person may not read is refused in the very words of one
-        that does not exist."""
-        if surface not in self._front.surfaces:
+        """What the turn may search. A surface or a collection that is not for this person is refused in the very words
+        of one that does not exist."""
+        if surface not in self._front.surfaces or not who.on(surface):
             raise TurnRejected("unknown_surface", f"There is no surface '{surface}'.")
-        readable = frozenset(await self._front.surfaces[surface](groups))
+        readable = who.within(await self._front.surfaces[surface](who.groups))
         attached = frozenset[str]()
         if conversation is not None and self._attached is not None:
             attached = await self._attached(conversation)
