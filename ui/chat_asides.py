@@ -10,6 +10,7 @@ from typing import Any
 
 import gradio as gr
 
+from assistant.access.identity import Identity
 from assistant.conversation.service import ChatService, TurnRejected
 from assistant.knowledge.reading_room import ReadingRoom
 from assistant.knowledge.store import StoreError
@@ -18,7 +19,7 @@ from assistant.records.repository import Repository, StoredTurn
 from ui.asked import Asked, nothing_like_it
 from ui.chat_rooms import Rooms
 from ui.chat_runs import LanguageOf
-from ui.chat_view import Visit
+from ui.chat_visit import Visit
 from ui.documents import document_view
 from ui.notices import told
 from ui.pane import passage_view
@@ -26,7 +27,7 @@ from ui.place import one_line
 from ui.words import Words, words
 
 log = logging.getLogger(__name__)
-Readable = Callable[[str], Awaitable[Collection[str]]]
+Readable = Callable[[str, Identity], Awaitable[Collection[str]]]
 """The collections that a conversation's turns may search now."""
 KINDS: Mapping[str, tuple[str, str]] = {"markdown": ("md", "text/markdown"), "json": ("json", "application/json")}
 
@@ -47,7 +48,7 @@ class Asides:
 
     async def look(self, message: str, search: str, kept: Any, request: gr.Request) -> tuple[Any, Any, Any]:
         """Do what the page's script asks for."""
-        visit, language = Visit.read(kept), self._language(request)
+        visit, language = Visit.read(kept, request), self._language(request)
         said = words(language)
         try:
             asked = Asked.read(message)
@@ -78,7 +79,7 @@ class Asides:
         passage = next((each for each in (turn.retrieved or {}).get("passages", ()) if each["number"] == number), None)
         if passage is None:
             raise TurnRejected("unknown_passage", "This answer has no source of that number.")
-        readable = frozenset(await self._readable(turn.conversation))
+        readable = frozenset(await self._readable(turn.conversation, visit.who))
         wire = asdict(turn)
         try:
             if asked.do == "document":

@@ -15,7 +15,7 @@ from assistant.conversation.attachments import Attachment, Attachments
 from assistant.conversation.service import TurnRejected
 from ui.asked import Asked
 from ui.chat_runs import LanguageOf
-from ui.chat_view import Visit
+from ui.chat_visit import Visit
 from ui.notices import told, warn
 from ui.place import one_line
 from ui.rendering import in_line
@@ -42,18 +42,18 @@ class Files:
         """Read files into the conversation, a new one if there is none yet: files, what the browser keeps, button.
         The browser is told of a new conversation as it begins, not when the file has been read: a message may have
         been sent meanwhile."""
-        visit, language = Visit.read(kept), self._language(request)
+        visit, language = Visit.read(kept, request), self._language(request)
         for path in [paths] if isinstance(paths, str) else list(paths or ()):
             events: asyncio.Queue[Attachment | None] = asyncio.Queue()
             adding = asyncio.ensure_future(self._add(path, visit, events))
             while (seen := await events.get()) is not None:
                 known = seen.conversation == visit.conversation
-                visit = Visit(visit.person, seen.conversation, visit.turns)
+                visit = visit.to(seen.conversation, visit.turns)
                 yield await self.listed(visit, language), gr.skip() if known else visit.kept, gr.skip()
             refused = await self._refused(adding, path, words(language))
             back: Any = gr.skip()
             if refused and visit.conversation and not await self._attachments.there(visit.conversation, visit.person):
-                visit = Visit(visit.person)
+                visit = visit.to()
                 back = visit.kept
             yield await self.listed(visit, language), back, gr.skip()
         yield await self.listed(visit, language), gr.skip(), None
@@ -87,7 +87,7 @@ class Files:
 
     async def detach(self, message: str, kept: Any, request: gr.Request) -> tuple[str, Any]:
         """Take a file away again: files, and what the page's script is handed."""
-        visit, language = Visit.read(kept), self._language(request)
+        visit, language = Visit.read(kept, request), self._language(request)
         try:
             await self._attachments.remove(Asked.read(message).file, person=visit.person)
         except TurnRejected as refused:

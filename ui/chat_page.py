@@ -14,6 +14,7 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 import gradio as gr
 from fastapi import FastAPI
 
+from assistant.access.identity import Identity
 from assistant.app import Assistant
 from assistant.knowledge.reading_room import ReadingRoom
 from ui.chat_asides import Asides
@@ -22,6 +23,7 @@ from ui.chat_files import Files
 from ui.chat_rooms import Rooms
 from ui.chat_runs import AUTO, Runs
 from ui.chat_view import View
+from ui.chat_visit import Visit
 from ui.look import look
 from ui.place import one_line, place
 from ui.theme import theme
@@ -103,7 +105,7 @@ class ChatPage:
             gr.update(label=said["files.attach"]),
             gr.update(label=said["chat.box"], placeholder=looks.placeholder),
             gr.update(label=said["steer.next"], choices=[(said[f"steer.{key}"], way) for key, way in ROUTES.items()]),
-            await self._picker(said, looks.collections),
+            await self._picker(said, looks.collections, Visit.read(None, request).who),
             gr.update(value=looks.disclaimer or "", visible=bool(looks.disclaimer)),
         )
 
@@ -113,16 +115,16 @@ class ChatPage:
         said = words(self.language(request))
         return gr.update(value=said["notice.trouble"], visible=bool(self._assistant.problem))
 
-    async def _picker(self, said: Words, titles: Any) -> Any:
+    async def _picker(self, said: Words, titles: Any, who: Identity) -> Any:
         """Where to search, for those who may read more than one collection."""
-        readable = await self._assistant.readable(self._surface, ())
+        readable = who.within(await self._assistant.readable(self._surface, who.groups))
         named = sorted(((titles.get(name, name), name) for name in readable), key=lambda each: str(each[0]).casefold())
         choices = [(said["steer.all_collections"], ""), *named]
         return gr.update(label=said["steer.collection"], choices=choices, value="", visible=len(named) > 1)
 
-    async def _readable(self, conversation: str) -> frozenset[str]:
+    async def _readable(self, conversation: str, who: Identity) -> frozenset[str]:
         attached = await self._assistant.attachments.searchable(conversation)
-        return frozenset(await self._assistant.readable(self._surface, ())) | attached
+        return who.within(await self._assistant.readable(self._surface, who.groups)) | attached
 
 
 def in_page(said: Words, language: Language) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Any
@@ -13,20 +11,16 @@ import gradio as gr
 
 from assistant.conversation.service import ChatService, TurnRejected
 from assistant.conversation.turn import Turn
-from assistant.conversation.wire import encode
 from assistant.records.repository import RecordsError
 from ui.asked import Asked, nothing_like_it
-from ui.chat_view import Messages, View, Visit, answer, as_said, user
-from ui.encode import Shown
+from ui.chat_view import Messages, View, answer, as_said, user
+from ui.chat_visit import Visit
+from ui.growing import Growing
 from ui.notices import warn
 from ui.ways import UNDO
 from ui.words import Language, words
 
 log = logging.getLogger(__name__)
-REFRESH = 0.1
-"""Seconds between updates of a streaming answer; per token the browser falls behind on long conversations."""
-PAUSE = 5
-"""How many times as long as a step took until the next one, so that the server is never busy with steps alone."""
 AUTO = "auto"
 Steps = AsyncGenerator[tuple[Any, ...]]
 """What a handler changes, step by step: box, messages, what the browser keeps, list, way of the next turn."""
@@ -50,32 +44,32 @@ class Runs:
         if not text.strip():
             yield gr.skip(), gr.skip(), gr.skip(), gr.skip(), gr.skip()
             return
-        visit, language = Visit.read(kept), self._language(request)
-        earlier: Messages = []
+        visit, language = Visit.read(kept, request), self._language(request)
         try:
-            earlier = await self._view.messages(visit, language)
             turn = await self._service.prepare(
                 text,
-                person=visit.person,
+                person=visit.who,
                 conversation=visit.conversation or None,
                 surface=self._surface,
                 route=route,
                 collection=collection or None,
             )
-            visit = Visit(visit.person, turn.conversation, visit.turns)
-            listed = await self._listing(visit, language)
-            yield _busy(), [*earlier, user(text)], visit.kept, listed, AUTO
-            async with aclosing(self._answered(turn, [*earlier, user(text)], visit, language)) as steps:
-                async for step in steps:
-                    yield step
+            visit = visit.to(turn.conversation, visit.turns)
+            # The model is asked at once: what the page shows meanwhile is made while it thinks.
+            async with aclosing(Growing(self._service, turn, self._view.shown(language))) as growing:
+                before = [*await self._view.messages(visit, language, until=turn.id), user(text)]
+                yield _busy(), before, visit.kept, await self._listing(visit, language), AUTO
+                async with aclosing(self._answered(growing, before, visit, language)) as steps:
+                    async for step in steps:
+                        yield step
         except TurnRejected as refused:
             _warn(refused, "notice.not_sent", language)
-            yield _give_back(text), earlier, visit.kept, gr.skip(), gr.skip()
+            yield _give_back(text), await self._view.messages(visit, language), visit.kept, gr.skip(), gr.skip()
         except Exception:
             # The last resort: the page must not be left waiting, whatever happened behind it.
             log.exception("the page could not answer")
             _wrong("notice.not_sent", language)
-            yield _give_back(text), earlier, visit.kept, gr.skip(), gr.skip()
+            yield _give_back(text), gr.skip(), visit.kept, gr.skip(), gr.skip()
 
     async def suggest(
         self, route: str, collection: str | None, kept: Any, data: gr.SelectData, request: gr.Request
@@ -88,7 +82,7 @@ class Runs:
     async def run(self, message: str, kept: Any, request: gr.Request) -> Steps:
         """What somebody does with a turn that is there: say that it went the wrong way, have it answered again, or put
         it differently. The answer comes in its place; to a correction that changes nothing, only its being noted."""
-        visit, language = Visit.read(kept), self._language(request)
+        visit, language = Visit.read(kept, request), self._language(request)
         asked = Asked.read("{}")
         try:
             asked = Asked.read(message)
@@ -100,15 +94,16 @@ class Runs:
             if again is None:
                 yield gr.skip(), await self._view.messages(visit, language), gr.skip(), gr.skip(), gr.skip()
                 return
-            *before, _, answered = await self._view.messages(visit, language, turns[: at + 1])
-            before.append(user(again.text))
-            # What stood there stays until the first word of the new answer: focus may rest on it.
-            stands = [] if asked.do == "edit" else [answered]
-            yield _busy(keep=True), [*before, *stands], gr.skip(), gr.skip(), gr.skip()
-            verdict = asked.verdict if asked.do == "correct" else None
-            async with aclosing(self._answered(again, before, visit, language, verdict)) as steps:
-                async for step in steps:
-                    yield step
+            verdict = as_said(asked.verdict) if asked.do == "correct" else None
+            async with aclosing(Growing(self._service, again, self._view.shown(language, verdict))) as growing:
+                *before, _, answered = await self._view.before(visit, language, turns[: at + 1])
+                before.append(user(again.text))
+                # What stood there stays until the first word of the new answer: focus may rest on it.
+                stands = [] if asked.do == "edit" else [answered]
+                yield _busy(keep=True), [*before, *stands], gr.skip(), gr.skip(), gr.skip()
+                async with aclosing(self._answered(growing, before, visit, language)) as steps:
+                    async for step in steps:
+                        yield step
         except TurnRejected as refused:
             _warn(refused, "notice.not_changed", language)
             yield _back(asked), await self._view.messages(visit, language), gr.skip(), gr.skip(), gr.skip()
@@ -124,13 +119,13 @@ class Runs:
 
     async def stopped(self, kept: Any, request: gr.Request) -> tuple[Any, Messages]:
         """After a stop: what was recorded of the turn, and the box back."""
-        visit = Visit.read(kept)
+        visit = Visit.read(kept, request)
         await self._service.settled(visit.conversation)
         return _box(), await self._view.messages(visit, self._language(request))
 
     async def _again(self, asked: Asked, visit: Visit, collection: str | None) -> Turn | None:
         """The turn to run, None where what was said of it is only noted. Raises TurnRejected."""
-        turn, person = asked.turn, visit.person
+        turn, person = asked.turn, visit.who
         if asked.do == "again":
             return await self._service.again(turn, None, person=person)
         if asked.do == "edit":
@@ -138,46 +133,21 @@ class Runs:
         if asked.do != "correct":
             raise nothing_like_it()
         if asked.verdict == UNDO:
-            await self._service.take_back(turn, person=person)
+            await self._service.take_back(turn, person=visit.person)
             return None
         return await self._service.correct(turn, asked.verdict, person=person)
 
-    async def _answered(
-        self, turn: Turn, before: Messages, visit: Visit, language: Language, verdict: str | None = None
-    ) -> Steps:
+    async def _answered(self, growing: Growing, before: Messages, visit: Visit, language: Language) -> Steps:
         """The answer as it grows, below what was said before; at its end all as the records have it."""
-        shown, due, changed = self._view.shown(language, as_said(verdict) if verdict else None), 0.0, asyncio.Event()
-        running = asyncio.create_task(self._run(turn, shown, changed))
-        try:
-            while await changed.wait():
-                await asyncio.wait({running}, timeout=max(0.0, due - time.monotonic()))
-                if running.done():
-                    break
-                changed.clear()
-                began = time.monotonic()
+        async with aclosing(growing.steps()) as steps:
+            async for shown in steps:
                 yield gr.skip(), [*before, answer(shown)], gr.skip(), gr.skip(), gr.skip()
-                # A step that took long, also because others are served, is followed by a longer pause.
-                due = began + max(REFRESH, PAUSE * (time.monotonic() - began))
-            await running
-        finally:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
         try:
             messages, listed = await self._view.messages(visit, language), await self._listing(visit, language)
         except RecordsError:
             # What cannot be recorded is logged: the reader has the answer all the same.
-            messages, listed = [*before, answer(shown)], gr.skip()
+            messages, listed = [*before, answer(growing.shown)], gr.skip()
         yield gr.skip(), messages, gr.skip(), listed, gr.skip()
-
-    async def _run(self, turn: Turn, shown: Shown, changed: asyncio.Event) -> None:
-        """In a task of its own, so that the last words are on the page while the answer is still being checked."""
-        try:
-            async with aclosing(self._service.run(turn)) as events:
-                async for event in events:
-                    shown.take(encode(event))
-                    changed.set()
-        finally:
-            changed.set()
 
 
 def _busy(keep: bool = False) -> Any:

@@ -1,19 +1,19 @@
-"""What the chat page shows of a conversation: messages from the records, and who is looking at which of them."""
+"""What the chat page shows of a conversation: messages from the records, read so that many can look at once."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
-from typing import Any, Self
+from itertools import takewhile
+from typing import Any
 
 from assistant.conversation.correct import VERDICTS
-from assistant.conversation.service import new_person
 from assistant.records.corrections import Correction, Corrections
 from assistant.records.feedback import Feedback, Feedbacks
-from assistant.records.repository import Repository, StoredTurn
+from assistant.records.repository import Branch, Repository, StoredTurn
 from ui.about import about
+from ui.chat_visit import Visit
 from ui.encode import Shown
 from ui.look import Look
 from ui.rendering import said
@@ -23,40 +23,7 @@ from ui.words import Language
 Messages = list[dict[str, Any]]
 KEPT_TURNS = 1000
 """Turns whose messages are kept once they are made: some 15 kB each, and milliseconds of everybody's time."""
-SHOWN_TURNS = 30
-"""Turns that are on the page; earlier ones come when they are asked for."""
 Looks = Callable[[Language], Look]
-
-
-@dataclass(frozen=True, slots=True)
-class Visit:
-    """What the browser keeps: who it is, the conversation it has open ("" for a new one), and how many of its turns
-    it shows. ``read`` takes whatever a browser sends; a stranger becomes a new guest."""
-
-    person: str
-    conversation: str = ""
-    turns: int = SHOWN_TURNS
-
-    @classmethod
-    def read(cls, kept: Any) -> Self:
-        if (
-            isinstance(kept, list)
-            and len(kept) in (2, 3)
-            and all(isinstance(each, str) for each in kept[:2])
-            and kept[0].startswith("guest-")
-        ):
-            turns = kept[2] if len(kept) == 3 and isinstance(kept[2], int) else SHOWN_TURNS
-            return cls(kept[0], kept[1], max(SHOWN_TURNS, min(turns, 1000)))
-        return cls(new_person())
-
-    def at(self, conversation: str, turns: int = SHOWN_TURNS) -> list[Any]:
-        """What the browser is to keep once it shows this conversation."""
-        return [self.person, conversation, turns]
-
-    @property
-    def kept(self) -> list[Any]:
-        """What the browser is to keep as things are."""
-        return self.at(self.conversation, self.turns)
 
 
 class View:
@@ -71,14 +38,31 @@ class View:
 
     async def turns(self, visit: Visit) -> list[StoredTurn]:
         """The turns of the branch that is shown, none if the conversation is not this person's."""
-        conversation = visit.conversation
-        if not conversation or await self._records.surface_of(conversation, visit.person) is None:
-            return []
-        return await self._records.turns(conversation)
+        return (await self._branch(visit)).turns
 
-    async def messages(self, visit: Visit, language: Language, turns: Sequence[StoredTurn] | None = None) -> Messages:
-        """The last of its turns as messages; ``turns`` are those of the branch, where they are known."""
-        turns = await self.turns(visit) if turns is None else turns
+    async def there(self, visit: Visit) -> bool:
+        """Whether anything was said in it."""
+        return bool((await self._branch(visit, 1)).turns)
+
+    async def messages(self, visit: Visit, language: Language, until: str | None = None) -> Messages:
+        """The last of its turns as messages, those before the turn ``until`` where one is named."""
+        branch = await self._branch(visit, visit.turns + (until is not None))
+        turns, earlier = branch.turns, branch.earlier
+        if until is not None:
+            turns = list(takewhile(lambda turn: turn.id != until, turns))[-visit.turns :]
+        return await self._messages(visit, language, turns, earlier)
+
+    async def before(self, visit: Visit, language: Language, turns: Sequence[StoredTurn]) -> Messages:
+        """Turns of the branch, which are known, as messages: the last of them."""
+        shown = turns[-visit.turns :]
+        return await self._messages(visit, language, shown, len(shown) < len(turns))
+
+    async def _branch(self, visit: Visit, last: int | None = None) -> Branch:
+        if not visit.conversation:
+            return Branch([], False)
+        return await self._records.branch(visit.conversation, visit.person, last) or Branch([], False)
+
+    async def _messages(self, visit: Visit, language: Language, turns: Sequence[StoredTurn], earlier: bool) -> Messages:
         if not turns:
             return []
         said_of = await self._corrections.listed(visit.conversation)
@@ -86,11 +70,10 @@ class View:
         corrected = {each.question: each for each in said_of if each.verdict in VERDICTS}
         judged = await self._feedbacks.of(visit.conversation, visit.person)
         look = self._looks(language)
-        first = max(0, len(turns) - visit.turns)
         messages: Messages = []
-        for at, turn in enumerate(turns[first:], first):
+        for at, turn in enumerate(turns):
             correction, thumb = corrected.get(turn.question), judged.get(turn.id)
-            messages += await self._messages_of(turn, correction, thumb, look, at == first > 0)
+            messages += await self._messages_of(turn, correction, thumb, look, earlier and at == 0)
         return messages
 
     async def _messages_of(

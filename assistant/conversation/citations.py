@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import groupby
 
 from assistant.conversation.lexing import Lexer, Token
@@ -36,6 +37,8 @@ def cited(text: str) -> list[int]:
     return list(dict.fromkeys(number for number in numbers if isinstance(number, int)))
 
 
+@lru_cache(maxsize=512)
 def without_citations(text: str) -> str:
-    """``text`` with the citations taken out of its prose; its code stays as it is."""
+    """``text`` with the citations taken out of its prose; its code stays as it is. Kept for a while: an answer is read
+    again by the router, the search and the prompt of every turn after it."""
     return "".join(token.shown for token in _tokens(text, False))

@@ -49,6 +49,14 @@ class Partial:
     events: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """The last turns of the branch that is shown, oldest first, and whether there are earlier ones."""
+
+    turns: list[StoredTurn]
+    earlier: bool
+
+
 class Repository:
     """The records behind a SQLAlchemy URL. ``open`` migrates the schema and must come first."""
 
@@ -162,6 +170,24 @@ class Repository:
             if len(shown) < len(tree.nodes):
                 query = query.where(TurnRow.id.in_(shown))
             return _in_tree(session, query, tree)
+
+        return await self.read(found)
+
+    async def branch(self, conversation: str, person: str, last: int | None = None) -> Branch | None:
+        """The last turns of the shown branch of a conversation, all where ``last`` is None; None unless it exists and
+        is this person's."""
+        own = select(ConversationRow.id).where(ConversationRow.id == conversation, ConversationRow.person == person)
+
+        def found(session: Session) -> Branch | None:
+            if session.execute(own).first() is None:
+                return None
+            tree = placing.tree(session, conversation)
+            shown = tree.shown()
+            kept = shown if last is None else shown[-last:]
+            query = select(TurnRow).where(TurnRow.conversation_id == conversation)
+            if len(kept) < len(tree.nodes):
+                query = query.where(TurnRow.id.in_(kept))
+            return Branch(_in_tree(session, query, tree), len(kept) < len(shown))
 
         return await self.read(found)
 

@@ -5,15 +5,18 @@ import time
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import pytest
+from starlette.requests import Request
 
+from assistant.access.identity import Identity
 from ui import uploads
-from ui.chat_view import SHOWN_TURNS, Visit
+from ui.chat_visit import SHOWN_TURNS, Visit, guest
 
 
 def test_a_guest_is_known_again() -> None:
-    assert Visit.read(["guest-1", "c", 60]) == Visit("guest-1", "c", 60)
-    assert Visit.read(["guest-1", "c"]) == Visit("guest-1", "c", SHOWN_TURNS)
+    assert Visit.read(["guest-1", "c", 60]) == Visit(guest("guest-1"), "c", 60)
+    assert Visit.read(["guest-1", "c"]) == Visit(guest("guest-1"), "c", SHOWN_TURNS)
 
 
 @pytest.mark.parametrize(
@@ -22,6 +25,25 @@ def test_a_guest_is_known_again() -> None:
 def test_whoever_else_a_browser_says_it_is_becomes_a_new_guest(kept: Any) -> None:
     found = Visit.read(kept)
     assert found.person.startswith("guest-") and len(found.person) > 30 and found.conversation == ""
+
+
+ADA = Identity("sign_in:ada", "sign_in", groups=frozenset({"board"}))
+
+
+def asked_by(identity: Identity | None) -> gr.Request:
+    return gr.Request(Request({"type": "http", "headers": [], "state": {"identity": identity}}))
+
+
+@pytest.mark.parametrize("kept", [None, ["guest-1", "c"], ["sign_in:eve", "c"], ["", "c"]])
+def test_whoever_has_signed_in_is_who_the_front_door_says(kept: Any) -> None:
+    assert Visit.read(kept, asked_by(ADA)).who == ADA
+
+
+def test_nobody_is_signed_in_by_what_the_browser_keeps() -> None:
+    kept = Visit.read(["guest-1", "c"], asked_by(ADA)).kept
+    assert Visit.read(kept, asked_by(ADA)).conversation == "c"
+    found = Visit.read(kept, asked_by(None))
+    assert found.who.via == "guest" and found.person != ADA.person and found.conversation == ""
 
 
 def test_uploads_that_wait_are_limited_and_old_ones_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

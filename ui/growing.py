@@ -1,0 +1,56 @@
+"""An answer as it grows, in steps that a page can follow."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from assistant.conversation.service import ChatService
+from assistant.conversation.turn import Turn
+from assistant.conversation.wire import encode
+from ui.encode import Shown
+
+REFRESH = 0.1
+"""Seconds between updates of a streaming answer; per token the browser falls behind on long conversations."""
+PAUSE = 5
+"""How many times as long as a step took until the next one, so that the server is never busy with steps alone."""
+
+
+class Growing:
+    """Runs a turn from now on, in a task of its own: the model is asked while the page still shows what was said
+    before, and the last words are on the page while the answer is being checked. ``aclose`` stops the turn."""
+
+    def __init__(self, service: ChatService, turn: Turn, shown: Shown) -> None:
+        self.shown = shown
+        self._changed = asyncio.Event()
+        self._running = asyncio.create_task(self._run(service, turn))
+
+    async def steps(self) -> AsyncGenerator[Shown]:
+        """What is there of the answer, now and then until it is over. Raises what the turn raises."""
+        due = 0.0
+        while await self._changed.wait():
+            await asyncio.wait({self._running}, timeout=max(0.0, due - time.monotonic()))
+            if self._running.done():
+                break
+            self._changed.clear()
+            began = time.monotonic()
+            yield self.shown
+            # A step that took long, also because others are served, is followed by a longer pause.
+            due = began + max(REFRESH, PAUSE * (time.monotonic() - began))
+        await self._running
+
+    async def aclose(self) -> None:
+        """Stop the turn, if it is not over, and wait until it is recorded."""
+        self._running.cancel()
+        await asyncio.gather(self._running, return_exceptions=True)
+
+    async def _run(self, service: ChatService, turn: Turn) -> None:
+        try:
+            async with aclosing(service.run(turn)) as events:
+                async for event in events:
+                    self.shown.take(encode(event))
+                    self._changed.set()
+        finally:
+            self._changed.set()
