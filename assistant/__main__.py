@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from assistant.cli.eval_app import eval_app
+from assistant.cli.keys_app import keys_app
 from assistant.cli.models_app import models_app
 from assistant.cli.router_app import router_app
 
@@ -27,7 +28,7 @@ app.add_typer(models_app, name="models")
 app.add_typer(collections_app, name="collections")
 sources_app = typer.Typer(help="The places that documents come from.", no_args_is_help=True)
 app.add_typer(sources_app, name="sources")
-app.add_typer(eval_app, name="eval")
+app.add_typer(keys_app, name="keys")
 app.add_typer(eval_app, name="eval")
 app.add_typer(router_app, name="router")
 

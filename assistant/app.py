@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Collection, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
@@ -13,9 +12,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from assistant.access.api_keys import ApiKeys
+from assistant.access.gate import Gate
+from assistant.access.guests import Guests
+from assistant.access.jwks import KeySets
+from assistant.access.limits import Limiter
 from assistant.access.readers import Readers
+from assistant.access.sign_in import SignIns
 from assistant.backends import Backends, CurrentModel
-from assistant.config_errors import ConfigError
 from assistant.conversation.attachments import Attachments
 from assistant.conversation.correct import voiced_by
 from assistant.conversation.engine import Engine
@@ -24,7 +28,7 @@ from assistant.knowledge import legacy
 from assistant.knowledge.base import Build, DocumentBase
 from assistant.knowledge.collections import Collections, row
 from assistant.knowledge.embedder import Embedder, FastEmbedder
-from assistant.knowledge.happenings import Mistake, Tell
+from assistant.knowledge.happenings import Tell
 from assistant.knowledge.ingesting import ingest
 from assistant.knowledge.private import PrivateCollections
 from assistant.knowledge.rebuild import rebuild, roll_back
@@ -46,18 +50,15 @@ from assistant.parts import (
 )
 from assistant.records.manifest import Manifest
 from assistant.records.repository import Repository
-from assistant.routing.heads import HeadsError
 from assistant.routing.shadow import Shadow
 from assistant.routing.versions import Versions
 from assistant.settings import Settings
-from assistant.settings_file import TAKEN, SettingsFile, tell_what_changed
+from assistant.settings_file import SettingsFile, taken, tell_what_changed
+from assistant.settings_following import Following
 from assistant.telemetry import Metrics
-from assistant.voice.examples import VoiceExamplesError
-from connectors import ConnectorError
 
 VERSION = version("switchyard")
 SETTINGS_FILE = "assistant.yaml"
-log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -78,11 +79,11 @@ class Assistant:
     make_embedder: Callable[[Settings], Embedder]
     file: SettingsFile | None = None
     whatever: bool = False
-    problem: str | None = None
     metrics: Metrics = field(default_factory=Metrics)
     attachments: Attachments = field(init=False)
-    _taking: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _refreshing: set[asyncio.Task[None]] = field(default_factory=set)
+    sessions: SignIns = field(init=False)
+    _following: Following = field(init=False)
+    _keys: KeySets = field(default_factory=KeySets)
     _opened: AsyncExitStack = field(default_factory=AsyncExitStack)
     _service: ChatService | None = None
     _versions: Versions = field(init=False)
@@ -90,6 +91,8 @@ class Assistant:
     _readers: Readers = field(init=False)
 
     def __post_init__(self) -> None:
+        self._following = Following(self.file, self._take)
+        self.sessions = SignIns(self.records, lambda: self.settings)
         self._readers = Readers(self.base, self.collections)
         private = PrivateCollections(self.base, self.collections.manifest)
         folder, alone = self.settings.data / "attachments", self.settings.store.engine == "embedded"
@@ -100,6 +103,11 @@ class Assistant:
         self._shadow = Shadow(
             self._versions, lambda ready: make_router(self.settings, self.router_embedder, ready=ready)
         )
+
+    @property
+    def problem(self) -> str | None:
+        """What is wrong with the settings file as it is now."""
+        return self._following.problem
 
     @property
     def index(self) -> Index:
@@ -116,6 +124,7 @@ class Assistant:
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as opened:
             opened.push_async_callback(self.backends.aclose)
+            opened.push_async_callback(self._keys.aclose)
             opened.push_async_callback(self.base.close)
             await self.base.open(self.build(), whatever=self.whatever)
             await self.records.open()
@@ -125,6 +134,7 @@ class Assistant:
             await self.attachments.open()
             opened.push_async_callback(self.attachments.close)
             self._service = self._build_service()
+            opened.push_async_callback(self._service.aclose)
             self._opened = opened.pop_all()
         return self
 
@@ -132,6 +142,11 @@ class Assistant:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._opened.aclose()
+
+    def gate(self, machine: str) -> Gate:
+        """What knows people by what they show; ``machine`` is the token of this machine's commands."""
+        guests, keys = Guests(self.settings.data), ApiKeys(self.records)
+        return Gate(lambda: self.settings, keys, machine, guests, self.sessions, sets=self._keys, before=self.follow)
 
     async def warm_up(self) -> None:
         """Load what is otherwise loaded by the first turn."""
@@ -142,42 +157,16 @@ class Assistant:
     async def follow(self) -> None:
         """Take over the settings if their file has changed, or wait for whoever is about to. What is wrong with it is
         logged, kept as ``problem``, and changes nothing."""
-        if self.file is not None and (self.file.changed() or self._taking.locked()):
-            with suppress(Mistake):
-                await self.refresh()
+        await self._following.follow()
 
     async def refresh(self) -> None:
         """Take over what the settings file now says of all that can change while it runs; embedder and chunking count
         from the next rebuild on. Raises Mistake for a file that is wrong."""
-        if self.file is None:
-            return
-        # A task of its own: whoever stops the turn that noticed the change must not stop the change half-way.
-        task = asyncio.ensure_future(self._refresh(self.file))
-        self._refreshing.add(task)
-        task.add_done_callback(self._refreshing.discard)
-        await asyncio.shield(task)
-
-    async def _refresh(self, file: SettingsFile) -> None:
-        async with self._taking:
-            if not file.changed():
-                if self.problem:
-                    raise Mistake(self.problem)
-                return
-            try:
-                await self._take(await file.read())
-            except (ConfigError, ConnectorError, VoiceExamplesError, HeadsError) as error:
-                told, self.problem = self.problem, _not_taken(error)
-                if self.problem != told:
-                    log.error("%s", self.problem)
-                raise Mistake(self.problem) from error
-            except Exception:  # a locked database, say: the change is tried again, and whoever asked hears of it
-                file.forget()
-                raise
-            self.problem = None
+        await self._following.refresh()
 
     async def _take(self, given: Settings) -> None:
         """Exchange every part that these settings change: first all that can fail, then the exchange at one go."""
-        before, new = self.settings, self.settings.model_copy(update={name: getattr(given, name) for name in TAKEN})
+        before, new = self.settings, taken(self.settings, given)
         voice = self.voice
         if (new.voice, new.collections) != (before.voice, before.collections):
             voice = self.voice.renewed(await asyncio.to_thread(voice_examples, new))
@@ -191,7 +180,7 @@ class Assistant:
             self.base.use(making)
         if self._service is not None:
             self._service.use(front)
-        tell_what_changed(before, given)
+        tell_what_changed(before, new, given)
 
     async def ingest(
         self, given: Sequence[Path | str], collection: str, tell: Tell = lambda _: None, *, force: bool = False
@@ -274,10 +263,14 @@ class Assistant:
         return self.settings.limits.attachment_megabytes
 
     def _build_service(self) -> ChatService:
-        front = self._front(self.settings, self.voice)
-        found, forget = self.attachments.searchable, self.attachments.forget
         return ChatService(
-            front, self.records, before=self.follow, metrics=self.metrics, attached=found, on_delete=forget
+            self._front(self.settings, self.voice),
+            self.records,
+            before=self.follow,
+            metrics=self.metrics,
+            attached=self.attachments.searchable,
+            on_delete=self.attachments.forget,
+            limiter=Limiter.of(self.settings.limits.store, self.metrics),
         )
 
     def _front(self, settings: Settings, voice: Voice) -> Front:
@@ -292,18 +285,15 @@ class Assistant:
                 self.backends,
                 policies,
                 voice.examples,
-                make_checker(settings, voice.embedder, main),
+                make_checker(settings, self.router_embedder, main),
                 self._shadow,
                 self.attachments.of_turn,
             ),
             {name: partial(self.readable, name) for name in settings.surfaces},
             Limits(settings.limits.turn_characters, settings.limits.conversation_turns),
             voiced_by({name: each.voice for name, each in policies.items()}, settings.router.voice_threshold),
+            {name: settings.limits.on(each.limits) for name, each in settings.surfaces.items()},
         )
-
-
-def _not_taken(error: Exception) -> str:
-    return f"the settings cannot be taken over, so the earlier ones still count: {error}"
 
 
 def build_assistant(

@@ -7,7 +7,9 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, PlainValidator, TypeAdapter, WithJsonSchema
 
+from assistant.config_access import Origin, SurfaceToken
 from assistant.config_collections import Group
+from assistant.config_limits import SurfaceLimits
 from assistant.config_models import SurfaceRoles
 from assistant.config_types import Finding, Section, findings
 
@@ -88,6 +90,21 @@ class Surface(Section):
     groups: list[Group] = Field(
         default_factory=list,
         description="Groups that everybody who uses this surface belongs to: they may read what these groups may.",
+    )
+    origins: list[Origin] = Field(
+        default_factory=list,
+        description="Sites that may embed this surface and call it from the browser, as scheme, host and port: "
+        "https://portal.example.com; https://*.example.com for every name below it.",
+    )
+    anonymous: bool = Field(
+        default=False,
+        description="With access.mode required: whether people whom no token names may use it, as guests.",
+    )
+    token: SurfaceToken | None = Field(
+        default=None, description="JWTs of the portal that embeds this surface. Without it: none is accepted."
+    )
+    limits: SurfaceLimits = Field(
+        default=SurfaceLimits(), description="How much may be asked here, where it differs from limits."
     )
     title: Localised = Field(
         default="Switchyard",

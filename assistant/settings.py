@@ -7,9 +7,11 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from assistant.config_access import Access, PublicUrl, surface_findings
 from assistant.config_answers import Both, Grounding, Links
 from assistant.config_collections import DEMO_DOCUMENTS, DEMO_PATH, Collection, Source, demo
 from assistant.config_documents import Chunking, Embedder, Store, Sync
+from assistant.config_limits import Amounts
 from assistant.config_models import Model, Roles, SurfaceRoles, unknown_names
 from assistant.config_surfaces import Surface
 from assistant.config_types import (
@@ -54,6 +56,11 @@ class Server(Section):
     host: str = Field(default="127.0.0.1", description="Address to listen on; 0.0.0.0 is every network.")
     port: Whole = Field(default=7860, ge=1, le=65535, description="Port to listen on.")
     root_path: RootPath = Field(default="", description="Path prefix behind a proxy: /assistant.")
+    public_url: PublicUrl | None = Field(
+        default=None,
+        description="Address that people open, where the server cannot tell it from a request: "
+        "https://chat.example.com/assistant. The sign-in comes back to it.",
+    )
     metrics: bool = Field(
         default=False,
         description="Whether everybody who can reach the server may read /metrics (Prometheus). Without it: who shows "
@@ -141,8 +148,8 @@ class Retrieval(Section):
         return self
 
 
-class Limits(Section):
-    """What one person may send."""
+class Limits(Amounts):
+    """What may be sent, asked and spent."""
 
     turn_characters: Whole = Field(default=20_000, ge=1, description="Longest turn, in characters.")
     conversation_turns: Whole = Field(default=200, ge=1, description="Most turns in one conversation.")
@@ -171,7 +178,11 @@ class Settings(BaseSettings):
     log_level: Annotated[Literal["debug", "info", "warning", "error"], AnyCase] = Field(
         default="info", description="How much is logged: debug, info, warning or error."
     )
+    log_format: Annotated[Literal["text", "json"], AnyCase] = Field(
+        default="text", description="How a line of the log looks: text, or json: an object with the id of the request."
+    )
     server: Server = Server()
+    access: Access = Access()
     models: dict[Name, Model] = Field(
         default_factory=dict, description="Chat models by name. One, builtin, needs no language model."
     )
@@ -229,7 +240,9 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if found := [*self._model_findings(), *self._collection_findings()]:
+        anonymous = [(name, each.anonymous) for name, each in self.surfaces.items()]
+        guests = surface_findings(self.access.mode, anonymous)
+        if found := [*self._model_findings(), *self._collection_findings(), *guests]:
             raise findings(*found)
         return self
 

@@ -25,6 +25,8 @@ TAKEN = (
     "limits", "collections", "embedder", "chunking",
 )  # fmt: skip
 """Settings that are taken over while it runs."""
+PINNED = ("mode", "open_to_network")
+"""What of ``access`` is not; the rest of it is."""
 
 log = logging.getLogger(__name__)
 Signature = tuple[tuple[int, int, int] | None, ...]
@@ -84,12 +86,19 @@ class SettingsFile:
         return tuple(map(_stat, self.watched))
 
 
-def tell_what_changed(before: Settings, given: Settings) -> None:
-    """Log what of the given settings is taken over, and what waits for a restart."""
-    changed = [name for name in type(given).model_fields if getattr(given, name) != getattr(before, name)]
-    if taken := [name for name in changed if name in TAKEN]:
-        log.info("taken over from the settings file: %s", ", ".join(taken))
-    if waiting := [name for name in changed if name not in TAKEN]:
+def taken(before: Settings, given: Settings) -> Settings:
+    """The settings that count while it runs, once others are given. Of ``access`` these are the sign-in and the roles:
+    by the mode it was judged, as the server began, where it may listen."""
+    access = given.access.model_copy(update={name: getattr(before.access, name) for name in PINNED})
+    return before.model_copy(update={**{name: getattr(given, name) for name in TAKEN}, "access": access})
+
+
+def tell_what_changed(before: Settings, now: Settings, given: Settings) -> None:
+    """Log what of the given settings counts now, and what waits for a restart."""
+    names = type(given).model_fields
+    if changed := [name for name in names if getattr(now, name) != getattr(before, name)]:
+        log.info("taken over from the settings file: %s", ", ".join(changed))
+    if waiting := [name for name in names if getattr(given, name) != getattr(now, name)]:
         log.warning("changed in the settings file, but only a restart takes it over: %s", ", ".join(waiting))
 
 

@@ -38,12 +38,22 @@ class Metrics:
         self.first = Histogram("first_token_seconds", "Until the first word", ["model"], buckets=SECONDS, **made)
         self.whole = Histogram("turn_seconds", "Until the end of the answer", ["route"], buckets=SECONDS, **made)
         self.tokens = Counter("tokens", "Tokens by model", ["model", "direction"], **made)
+        self.refused = Counter("refused_turns", "Turns that a limit did not let in", ["reason", "surface"], **made)
+        self.away = Gauge("limits_store_away", "1 while limits.store does not answer", **made)
         self.cost = Counter("cost", "Cost of answers, in the currency of the price", ["model", "currency"], **made)
 
     def turn(self, turn: Turn) -> Watched:
         """What sees the events of a turn."""
         self.running.inc()
         return Watched(self, turn)
+
+    def refused_turn(self, reason: str, surface: str) -> None:
+        """Count a turn that was not let in."""
+        self.refused.labels(reason, surface).inc()
+
+    def limits_away(self, away: bool) -> None:
+        """Whether the store of the limits does not answer."""
+        self.away.set(away)
 
     def watch(self, resting: Resting) -> None:
         """Tell of the circuit breakers, too."""

@@ -102,7 +102,8 @@ def wait_until_read(server: Serving) -> None:
     token = json.loads((server.folder / "data" / "server.json").read_text(encoding="utf-8"))["token"]
     until = time.monotonic() + 60
     while time.monotonic() < until:
-        found = httpx.get(f"{server.url}/api/v1/sources", headers={"Authorization": f"Bearer {token}"}).json()["sources"]
+        headers = {"Authorization": f"Bearer {token}"}
+        found = httpx.get(f"{server.url}/api/v1/sources", headers=headers).json()["sources"]
         if found and all(each["outcome"] for each in found):
             return
         time.sleep(0.1)

@@ -9,12 +9,14 @@ from typing import Any, get_args
 
 import pytest
 import typer
-from pydantic import BaseModel
+from fastapi import FastAPI
 
 from assistant.__main__ import app
+from assistant.app import build_assistant
 from assistant.cli.ask import summary
 from assistant.config_file import load
 from assistant.config_schema import REFERENCE_FILE, reference
+from assistant.conversation.attaching import SAYS
 from assistant.conversation.events import Checked, Event, Failed, Finished, Retrieved, Routed, TextDelta
 from assistant.conversation.routes import ROUTES
 from assistant.conversation.wire import KINDS, encode, passage
@@ -30,8 +32,11 @@ from assistant.settings import Settings
 from connectors.errors import ConnectorError
 from connectors.registry import names
 from tests.conftest import ROOT
-from ui.api import ChatBody
-from ui.machine_api import ForceBody, IngestBody, RemoveBody, SyncBody
+from ui.api_errors import STATUS
+from ui.health import add_health_routes
+from ui.native_api import add_native_api
+from ui.openapi import described
+from ui.session_api import add_session_routes
 
 DOCS = ROOT / "docs"
 EVENTS: tuple[Event, ...] = (
@@ -100,33 +105,79 @@ def error_codes() -> set[str]:
     def tree(kind: type[ConnectorError]) -> set[str]:
         return {kind.code}.union(*(tree(below) for below in kind.__subclasses__()))
 
-    sources = [*(ROOT / "assistant" / "conversation").glob("*.py"), *(ROOT / "ui").glob("*.py")]
+    sources = [*(ROOT / "assistant").rglob("*.py"), *(ROOT / "ui").rglob("*.py")]
     text = "\n".join(path.read_text(encoding="utf-8") for path in sources)
-    raised = set(re.findall(r'(?:Failed|TurnRejected|_error)\(\s*(?:\d+, )?"([a-z_]+)"', text))
-    return tree(ConnectorError) | raised
+    raised = set(
+        re.findall(r'(?:Failed|TurnRejected|Denied|\berror|refuse)\((?:scope, send, )?\s*(?:\d+, )?"([a-z_]+)"', text)
+    )
+    return tree(ConnectorError) | raised | STATUS.keys() | SAYS.keys()
 
 
 def test_every_error_code_is_named() -> None:
     codes = error_codes()
-    assert {"empty_turn", "internal_error", "model_timeout", "invalid_request"} <= codes
+    assert {"empty_turn", "internal_error", "model_timeout", "invalid_request", "sign_in"} <= codes
     assert missing(sorted(codes), read("api.md")) == []
 
 
-def test_every_address_and_its_body_is_named() -> None:
-    bodies: dict[str, type[BaseModel]] = {
-        "/api/v1/ingest": IngestBody,
-        "/api/v1/sources/sync": SyncBody,
-        "/api/v1/sources/remove": RemoveBody,
-        "/api/v1/collections/rebuild": ForceBody,
-    }
-    code = (ROOT / "ui" / "machine_api.py").read_text(encoding="utf-8")
-    found = re.findall(r'@app\.(get|post|put|patch|delete)\("([^"]+)"', code)
-    assert bodies.keys() <= {path for _, path in found}
-    for method, path in found:
-        named = row("api.md", f"{method.upper()} {path.replace('{name}', 'NAME')}`")
-        assert missing(bodies[path].model_fields if path in bodies else (), named) == []
-    (chat,) = (part for part in read("api.md").split("\n## ") if part.startswith("`POST /api/v1/chat`"))
-    assert missing(ChatBody.model_fields, chat) == []
+PLACES = {"{conversation}": "ID", "{attachment}": "ID", "{turn}": "TURN", "{name}": "NAME"}
+ELSEWHERE = {"/api/v1/session", "/api/v1/desk/code"}
+"""In a sentence, not in a row."""
+
+
+@pytest.fixture(scope="module")
+def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the API says of itself."""
+    assistant = build_assistant(Settings(data=tmp_path_factory.mktemp("data")))
+    api = FastAPI()
+    add_health_routes(api, assistant)
+    add_session_routes(api, assistant, assistant.gate("token"))
+    add_native_api(api, assistant)
+    return described(api)
+
+
+def fields(document: dict[str, Any], schema: Any, seen: tuple[str, ...] = ()) -> Iterator[str]:
+    """The names of all fields below a schema."""
+    if isinstance(schema, list):
+        for each in schema:
+            yield from fields(document, each, seen)
+    if not isinstance(schema, dict):
+        return
+    if (name := schema.get("$ref", "").rpartition("/")[2]) and name not in seen:
+        yield from fields(document, document["components"]["schemas"][name], (*seen, name))
+    for name, below in schema.get("properties", {}).items():
+        yield name
+        yield from fields(document, below, seen)
+    for part in ("items", "anyOf", "oneOf", "itemSchema", "schema", "contentSchema"):
+        yield from fields(document, schema.get(part), seen)
+
+
+def test_every_address_with_its_parameters_and_fields_is_named(document: dict[str, Any]) -> None:
+    api = read("api.md")
+    (chat,) = (part for part in api.split("\n## ") if part.startswith("`POST /api/v1/chat`"))
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            address = f"{method.upper()} {re.sub('{[a-z]+}', lambda found: PLACES[found[0]], path)}"
+            if path == "/api/v1/chat":
+                named = chat
+            elif path in ELSEWHERE:
+                named = next(part for part in api.split("\n\n") if f"`{address}`" in part)
+            else:
+                named = row("api.md", f"{address}`")
+            query = [each["name"] for each in operation.get("parameters", ()) if each["in"] == "query"]
+            bodies = operation.get("requestBody", {}).get("content", {})
+            asked = [name for body in bodies.values() for name in properties(document, body["schema"])]
+            assert missing([*query, *asked], named) == [], address
+            for name in {each["name"] for each in operation.get("parameters", ()) if each["in"] == "header"}:
+                assert f"`{name}`" in api or f"`{name}:" in api, name
+            answers = operation["responses"]["200"].get("content", {}).values()
+            unnamed = set(missing(sorted({*fields(document, list(answers))}), api)) - {"event", "data", "type"}
+            assert unnamed == set(), address
+
+
+def properties(document: dict[str, Any], schema: dict[str, Any]) -> list[str]:
+    """The fields of a body."""
+    found = document["components"]["schemas"].get(schema.get("$ref", "").rpartition("/")[2], schema)
+    return list(found.get("properties", ()))
 
 
 def commands(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
@@ -196,7 +247,7 @@ BLOCKS = [
 def test_settings_in_the_docs_are_settings(block: str, tmp_path: Path) -> None:
     file = tmp_path / "assistant.yaml"
     file.write_text(block, encoding="utf-8")
-    variables = dict.fromkeys(re.findall(r"\$\{(\w+)", block), "x")
+    variables = dict.fromkeys(re.findall(r"\$\{(\w+)", block), 40 * "x")
     assert load(file, environ=variables).settings.model_fields_set
 
 

@@ -50,6 +50,17 @@ HOMES = {
     "transformers": {"connectors/in_process.py", "assistant/routing/finetune.py"},
     "peft": {"connectors/in_process.py"},
     "llama_cpp": {"connectors/llama_cpp.py"},
+    "authlib": {"ui/sign_in_provider.py"},
+    "joserfc": {"ui/sign_in_provider.py", "ui/sign_in_attempts.py"},
+    "jwt": {f"assistant/access/{name}.py" for name in ("signed", "guests", "jwks")},
+    "cryptography": {
+        "assistant/access/signed.py",
+        "assistant/access/tokens.py",
+        "assistant/config_access.py",
+    },
+    "redis": {"assistant/access/limits_redis.py"},
+    "mcp": {f"ui/{name}.py" for name in ("mcp_server", "mcp_shapes")},
+    "nh3": {"ui/widget_html.py"},
 }
 HEAVY = (*HOMES, "numpy", "fastapi", "httpx", "onnxruntime", "pandas", "tenacity", "uvicorn", "jinja2")
 SKIPPED = ("assistant/records/migrations/", "assistant/knowledge/models/")

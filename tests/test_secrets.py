@@ -69,7 +69,8 @@ def use(folder: Path, settings: dict[str, object]) -> str:
         (folder / "assistant.yaml").write_text(
             f"models: {{x: {{api_key: {PLANTED['key']}, base_url: 'ftp://u:{PLANTED['password']}@h', nonsense: 1}}}}\n"
         )
-        seen.append(httpx.post(f"{server.url}/api/v1/chat", json={"message": "hello", "route": "voice"}, timeout=60).text)
+        hello = {"message": "hello", "route": "voice"}
+        seen.append(httpx.post(f"{server.url}/api/v1/chat", json=hello, timeout=60).text)
         seen.append(run(folder, "config", "check").stderr)
         assert "nonsense" in seen[-1] and "nonsense" in server.log, "the broken file was reported"
         return "\n".join([*seen, server.log])

@@ -312,8 +312,8 @@ def test_the_example_names_every_setting_with_its_default(tmp_path: Path) -> Non
     assert said == DEMO_SETTINGS, "the example sets what makes the demo the demo, and nothing else"
     plain = tmp_path / "assistant.yaml"
     plain.write_text(re.sub(r"(?m)^( *)# (?!yaml-language-server)", r"\1", EXAMPLE.read_text()))
-    loaded = load(plain, environ={"OPENAI_API_KEY": "k"})
-    of_demo = loaded.settings.model_dump(include={"organisation", "voice", "surfaces"})
+    loaded = load(plain, environ={"OPENAI_API_KEY": "k", "SIGN_IN_SECRET": "s", "PORTAL_SECRET": 32 * "p"})
+    of_demo = loaded.settings.model_dump(include={"organisation", "voice", "surfaces", "access"})
     defaults = Settings(data=tmp_path / "data", models={"gpt": loaded.settings.models["gpt"]}, **of_demo)
     assert loaded.settings == defaults
     named = re.sub(r"(?m)^ *(#|$).*\n", "", plain.read_text())

@@ -16,7 +16,7 @@ from assistant.config_schema import explain
 
 SECRET = "planted-s3cret"
 TOP = (
-    "organisation, data, log_level, server, models, roles, voice, embedder, chunking, store, records, collections, sync, surfaces, router, "
+    "organisation, data, log_level, log_format, server, access, models, roles, voice, embedder, chunking, store, records, collections, sync, surfaces, router, "
     "retrieval, both, grounding, links, limits"
 )
 
@@ -47,7 +47,7 @@ BAD_FILES = [
     ("router: {missed_lookup: 1}", "assistant.yaml:1: router.missed_lookup is not a setting. Did you mean router.costs.missed_lookup?"),
     ("surprise: 1", f"assistant.yaml:1: surprise is not a setting. The settings here are: {TOP}."),
     ("_env_file: x", f"assistant.yaml:1: _env_file is not a setting. The settings here are: {TOP}."),
-    ("server:\n  7: 1", "assistant.yaml:2: server.7 is not a setting. The settings here are: host, port, root_path, metrics, desk, allowed_hosts."),
+    ("server:\n  7: 1", "assistant.yaml:2: server.7 is not a setting. The settings here are: host, port, root_path, public_url, metrics, desk, allowed_hosts."),
     ("collections: {hr: {description: x}}", "assistant.yaml:1: collections.hr.description is not a setting. The settings here are: title, sources, readers."),
     # values of the wrong kind
     ("server:\n  port: abc", "assistant.yaml:2: server.port must be a whole number from 1 to 65535, got 'abc'. The default is 7860."),

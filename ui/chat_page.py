@@ -23,9 +23,10 @@ from ui.chat_files import Files
 from ui.chat_rooms import Rooms
 from ui.chat_runs import AUTO, Runs
 from ui.chat_view import View
-from ui.chat_visit import Visit
+from ui.chat_visit import Visit, signed_in
 from ui.look import look
 from ui.place import one_line, place
+from ui.sign_in_pages import who_html
 from ui.theme import theme
 from ui.uploads import FORGET
 from ui.words import LANGUAGES, Language, Words, language_of, words
@@ -46,6 +47,7 @@ class Parts:
     words: gr.Markdown
     title: gr.Markdown
     logo: gr.Markdown
+    who: gr.Markdown
     notice: gr.Markdown
     find: gr.Textbox
     list: gr.Markdown
@@ -86,7 +88,7 @@ class ChatPage:
 
     async def surroundings(self, request: gr.Request) -> tuple[Any, ...]:
         """What stands around a conversation, in the visitor's language and by the settings as they are now: words,
-        title, logo, notice, search, new, chat, attach, box, way, where, disclaimer."""
+        title, logo, who is signed in, notice, search, new, chat, attach, box, way, where, disclaimer."""
         language = self.language(request)
         said, looks = words(language), look(self._assistant.settings, self._surface, language)
         logo = f'<img src="{escape(looks.logo)}" alt="">' if looks.logo else ""
@@ -94,6 +96,7 @@ class ChatPage:
             in_page(said, language),
             f"# {looks.title}",
             gr.update(value=logo, visible=bool(logo)),
+            who_html(signed_in(request), said, sign_in=self._assistant.settings.access.sign_in is not None),
             gr.update(value=said["notice.trouble"], visible=bool(self._assistant.problem)),
             gr.update(label=said["list.search"], placeholder=said["list.search"]),
             said["chat.new"],
@@ -188,6 +191,7 @@ def _lay_out(surface: str, said: Words, page: ChatPage) -> Parts:
                 gr.Button("", size="sm", elem_id="menu", scale=0, min_width=0)
                 logo = place(elem_id="logo", visible=False)
                 title = gr.Markdown("", elem_id="title")
+                who = place(elem_id="who")
             notice = gr.Markdown("", elem_id="trouble", visible=False)
             chat = _chatbot()
             files, attach, box, way, where = _composer(said, page)
@@ -201,7 +205,7 @@ def _lay_out(surface: str, said: Words, page: ChatPage) -> Parts:
     told = place(elem_id="told")
     spoken = place(in_page(said, LANGUAGES[0]), elem_id="words")
     return Parts(
-        browser, spoken, title, logo, notice, find, listed, new, chat, files, attach, box, way, where, disclaimer,
+        browser, spoken, title, logo, who, notice, find, listed, new, chat, files, attach, box, way, where, disclaimer,
         pane, told, run, go, aside, detach,
     )  # fmt: skip
 
@@ -263,8 +267,8 @@ def _wire(page: ChatPage, demo: gr.Blocks, on: Parts) -> None:
         "concurrency_limit": None,
         **QUIET,
     }
-    around = [on.words, on.title, on.logo, on.notice, on.find, on.new, on.chat, on.attach, on.box, on.way, on.where,
-              on.disclaimer]  # fmt: skip
+    around = [on.words, on.title, on.logo, on.who, on.notice, on.find, on.new, on.chat, on.attach, on.box, on.way,
+              on.where, on.disclaimer]  # fmt: skip
     demo.load(page.rooms.load, on.browser, [on.browser, on.chat, on.list, on.files], queue=False, **QUIET)
     demo.load(page.surroundings, None, around, queue=False, **QUIET)
     steered = [on.way, on.where, on.browser]

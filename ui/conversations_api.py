@@ -1,157 +1,128 @@
-"""The routes by which a person finds, changes and keeps their conversations, and says what they think of answers."""
+"""The routes by which a person finds, reads, changes and keeps their conversations."""
 
 from __future__ import annotations
 
-import json
-from typing import Annotated, Any, Literal
+import asyncio
+from typing import Any, Literal
 
-from fastapi import FastAPI, Header, Query
-from fastapi.responses import Response, StreamingResponse
+from fastapi import APIRouter
+from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
+from assistant.access.identity import Identity
 from assistant.app import Assistant
 from assistant.conversation.accepting import an_id, no_conversation
 from assistant.conversation.correct import VERDICTS
 from assistant.conversation.export import turn_row
-from assistant.conversation.service import TurnRejected, asker
-from assistant.records.conversations import MOST, Conversation, Unusable
+from assistant.conversation.service import TurnRejected
+from assistant.records.conversations import Conversation, Unusable
 from assistant.records.corrections import Corrections
 from assistant.records.feedback import Feedbacks
-from ui.machine_api import Token
-from ui.person import Person
-from ui.turn_stream import streamed
+from ui.api_errors import refusals
+from ui.paging import Paged
+from ui.reach import Asker, Here, as_json
+from ui.shapes import ConversationPage, ConversationRow, Deleted, WholeConversation
+from ui.turn_bodies import Language, Render_
+from ui.widget_render import rendered
 
 EXPORTS = {"markdown": ("text/markdown; charset=utf-8", "md"), "json": ("application/json", "json")}
+FILE: dict[str, Any] = {
+    "text/markdown": {"schema": {"type": "string"}},
+    "application/json": {"schema": {"type": "object"}},
+}
+router = APIRouter(prefix="/api/v1/conversations", tags=["conversations"])
+ONE = "/{conversation}"
 
 
 class ConversationBody(BaseModel):
     """What changes of a conversation; what is left out stays."""
 
-    title: str | None = None
-    pinned: bool | None = None
+    title: str | None = Field(None, examples=["Annual leave"])
+    pinned: bool | None = Field(None, examples=[True])
 
 
-class AgainBody(BaseModel):
-    """The way that the turn goes this time."""
-
-    route: str | None = Field(None, description="auto, voice, retrieve or both")
-    groups: list[str] = Field([], description="for commands on this machine, with its token")
-
-
-class EditBody(AgainBody):
-    """Other words in its place."""
-
-    message: str
-    collection: str | None = None
-
-
-class FeedbackBody(BaseModel):
-    """What is thought of an answer; a ``thumb`` of null takes it back."""
-
-    thumb: str | None = Field(description="up, down or null")
-    comment: str = ""
+@router.get("", operation_id="list_conversations", response_model=ConversationPage, responses=refusals(404))
+async def listed(
+    assistant: Here, who: Asker, wanted: Paged, search: str | None = None, surface: str | None = None
+) -> Response:
+    """A person's conversations, pinned ones first, then the newest."""
+    if surface is not None and not (an_id(surface) and who.on(surface)):
+        raise TurnRejected("unknown_surface", "There is no such surface.")
+    kept = assistant.service.conversations
+    try:
+        page = await kept.listed(who.person, surface, search, wanted.limit, wanted.cursor)
+    except Unusable as error:
+        raise _unusable(error) from error
+    rows = [_row(each) for each in page.conversations if who.on(each.surface)]
+    return as_json({"conversations": rows, "next": page.next})
 
 
-def add_conversation_routes(app: FastAPI, assistant: Assistant, machine: Token) -> None:
-    """Add them; ``machine`` guards the groups."""
-    _add_lists(app, assistant)
-    _add_turns(app, assistant, machine)
+@router.get(ONE, operation_id="read_conversation", response_model=WholeConversation, responses=refusals(404))
+async def one(
+    conversation: str, assistant: Here, who: Asker, render: Render_ | None = None, language: Language | None = None
+) -> Response:
+    """One with its turns, those of the branch that is shown."""
+    found = await _one(assistant, conversation, who)
+    rows = await _turns(assistant, conversation, who.person)
+    for row in rows if render else ():
+        row["html"] = rendered(assistant, found.surface, row, language)
+        await asyncio.sleep(0)  # each takes some milliseconds: others come between
+    return as_json({**_row(found), "turns": rows})
 
 
-def _add_lists(app: FastAPI, assistant: Assistant) -> None:
-    @app.get("/api/v1/conversations")
-    async def listed(
-        person: Person,
-        search: str | None = None,
-        surface: str | None = None,
-        limit: Annotated[int, Query(ge=1, le=MOST)] = 50,
-        cursor: str | None = None,
-    ) -> Response:
-        if surface is not None and not an_id(surface):
-            raise TurnRejected("unknown_surface", "There is no such surface.")
-        try:
-            page = await assistant.service.conversations.listed(person, surface, search, limit, cursor)
-        except Unusable as error:
-            raise _unusable(error) from error
-        return _json({"conversations": [_row(each) for each in page.conversations], "next": page.next})
-
-    @app.get("/api/v1/conversations/{conversation}")
-    async def one(conversation: str, person: Person) -> Response:
-        found = await _one(assistant, conversation, person)
-        turns = await assistant.records.turns(conversation)
-        said = await Feedbacks(assistant.records).of(conversation, person)
-        noted = await Corrections(assistant.records).listed(conversation)
-        corrected = {each.question: each for each in noted if each.verdict in VERDICTS}
-        rows = [turn_row(turn, said.get(turn.id), corrected.get(turn.question)) for turn in turns]
-        return _json({**_row(found), "turns": rows})
-
-    @app.patch("/api/v1/conversations/{conversation}")
-    async def change(conversation: str, body: ConversationBody, person: Person) -> Response:
-        await _one(assistant, conversation, person)
-        kept = assistant.service.conversations
-        try:
-            if body.title is not None:
-                await kept.rename(conversation, body.title, person)
-        except Unusable as error:
-            raise _unusable(error) from error
-        if body.pinned is not None:
-            await kept.pin(conversation, body.pinned, person)
-        return _json(_row(await _one(assistant, conversation, person)))
-
-    @app.delete("/api/v1/conversations/{conversation}")
-    async def remove(conversation: str, person: Person) -> dict[str, Any]:
-        if not an_id(conversation) or not await assistant.service.conversations.delete(conversation, person):
-            raise no_conversation()
-        return {"deleted": True}
-
-    @app.get("/api/v1/conversations/{conversation}/export")
-    async def export(conversation: str, person: Person, format: Literal["markdown", "json"] = "markdown") -> Response:
-        await _one(assistant, conversation, person)
-        text = await assistant.service.conversations.export(conversation, person, format)
-        if text is None:
-            raise no_conversation()
-        kind, suffix = EXPORTS[format]
-        return Response(text, media_type=kind, headers={"Content-Disposition": f"attachment; filename=chat.{suffix}"})
+@router.patch(ONE, operation_id="change_conversation", response_model=ConversationRow, responses=refusals(404))
+async def change(conversation: str, body: ConversationBody, assistant: Here, who: Asker) -> Response:
+    """Rename it, pin it above the others, or both."""
+    await _one(assistant, conversation, who)
+    kept = assistant.service.conversations
+    try:
+        if body.title is not None:
+            await kept.rename(conversation, body.title, who.person)
+    except Unusable as error:
+        raise _unusable(error) from error
+    if body.pinned is not None:
+        await kept.pin(conversation, body.pinned, who.person)
+    return as_json(_row(await _one(assistant, conversation, who)))
 
 
-def _add_turns(app: FastAPI, assistant: Assistant, machine: Token) -> None:
-    service = assistant.service
-
-    @app.post("/api/v1/turns/{turn}/again")
-    async def again(
-        turn: str, body: AgainBody, person: Person, authorization: Annotated[str, Header()] = ""
-    ) -> StreamingResponse:
-        """The events of the turn as it is run once more, in its place."""
-        if body.groups:
-            machine(authorization)
-            person = asker(body.groups)
-        return streamed(service, await service.again(turn, body.route, person=person, groups=body.groups))
-
-    @app.post("/api/v1/turns/{turn}/edit")
-    async def edit(
-        turn: str, body: EditBody, person: Person, authorization: Annotated[str, Header()] = ""
-    ) -> StreamingResponse:
-        """The events of the turn that takes its place."""
-        if body.groups:
-            machine(authorization)
-            person = asker(body.groups)
-        given = body.model_dump(include={"route", "collection", "groups"})
-        return streamed(service, await service.edit(turn, body.message, person=person, **given))
-
-    @app.post("/api/v1/turns/{turn}/show")
-    async def show(turn: str, person: Person) -> dict[str, Any]:
-        await service.show(turn, person=person)
-        return {"shown": True}
-
-    @app.put("/api/v1/turns/{turn}/feedback")
-    async def feedback(turn: str, body: FeedbackBody, person: Person) -> dict[str, Any]:
-        kept = await service.feedback(turn, body.thumb, body.comment, person=person)
-        return {"thumb": kept.thumb if kept else None, "comment": kept.comment if kept else ""}
+@router.delete(ONE, operation_id="delete_conversation", response_model=Deleted, responses=refusals(404))
+async def remove(conversation: str, assistant: Here, who: Asker) -> Response:
+    """Delete it with its turns, files, corrections and feedback."""
+    await _one(assistant, conversation, who)
+    if not await assistant.service.conversations.delete(conversation, who.person):
+        raise no_conversation()
+    return as_json({"deleted": True})
 
 
-async def _one(assistant: Assistant, conversation: str, person: str) -> Conversation:
-    found = await assistant.service.conversations.one(conversation, person) if an_id(conversation) else None
-    if found is None:
+@router.get(
+    f"{ONE}/export",
+    operation_id="export_conversation",
+    response_class=Response,
+    responses=refusals(404) | {200: {"description": "a file", "content": FILE}},
+)
+async def export(
+    conversation: str, assistant: Here, who: Asker, format: Literal["markdown", "json"] = "markdown"
+) -> Response:
+    """The branch that is shown, to read, or all branches as JSON."""
+    await _one(assistant, conversation, who)
+    text = await assistant.service.conversations.export(conversation, who.person, format)
+    if text is None:
+        raise no_conversation()
+    kind, suffix = EXPORTS[format]
+    return Response(text, media_type=kind, headers={"Content-Disposition": f"attachment; filename=chat.{suffix}"})
+
+
+async def _turns(assistant: Assistant, conversation: str, person: str) -> list[dict[str, Any]]:
+    turns = await assistant.records.turns(conversation)
+    said = await Feedbacks(assistant.records).of(conversation, person)
+    noted = await Corrections(assistant.records).listed(conversation)
+    corrected = {each.question: each for each in noted if each.verdict in VERDICTS}
+    return [turn_row(turn, said.get(turn.id), corrected.get(turn.question)) for turn in turns]
+
+
+async def _one(assistant: Assistant, conversation: str, who: Identity) -> Conversation:
+    found = await assistant.service.conversations.one(conversation, who.person) if an_id(conversation) else None
+    if found is None or not who.on(found.surface):
         raise no_conversation()
     return found
 
@@ -166,11 +137,6 @@ def _row(conversation: Conversation) -> dict[str, Any]:
         "updated_at": conversation.updated_at.isoformat(),
         "turns": conversation.turns,
     }
-
-
-def _json(value: Any) -> Response:
-    """In ASCII: what a model wrote can hold what no encoding takes."""
-    return Response(json.dumps(value), media_type="application/json")
 
 
 def _unusable(error: Unusable) -> TurnRejected:

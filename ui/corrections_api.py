@@ -2,60 +2,72 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import Depends, FastAPI, Header
-from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel, Field
+from fastapi import APIRouter
+from fastapi.responses import Response
+from pydantic import Field
 
+from assistant.access.identity import Identity
 from assistant.app import Assistant
 from assistant.conversation.correct import row
-from assistant.conversation.service import TurnRejected, asker
-from ui.machine_api import Token
-from ui.person import Person
-from ui.turn_stream import streamed
+from assistant.conversation.service import TurnRejected
+from assistant.conversation.turn import Turn
+from ui.api_errors import refusals
+from ui.idempotency import Done, OnlyOnce
+from ui.identity import Who
+from ui.openapi import EDITOR, turn_events
+from ui.paging import Paged, paged
+from ui.reach import Asker, Here, acting, as_json, check_turn
+from ui.shapes import Corrected, CorrectionPage, TakenBack
+from ui.turn_bodies import GROUPS, RenderBody, rendering
+from ui.ways import Said
+
+router = APIRouter(prefix="/api/v1", tags=["corrections"])
 
 
-class CorrectionBody(BaseModel):
+class CorrectionBody(RenderBody):
     """What is said of a turn, and whether to run it that way at once."""
 
-    verdict: str = Field(description="look_up, no_lookup, in_voice or plainly")
-    rerun: bool = True
-    groups: list[str] = Field([], description="for commands on this machine, with its token")
+    verdict: str = Field(description="look_up, no_lookup, in_voice or plainly", examples=["look_up"])
+    rerun: bool = Field(True, examples=[False])
+    groups: list[str] = Field([], description=GROUPS, examples=[[]])
 
 
-def add_correction_routes(app: FastAPI, assistant: Assistant, machine: Token) -> None:
-    """Add them; ``machine`` guards the list and the groups."""
+@router.post("/turns/{turn}/correction", operation_id="correct", **turn_events(404, 409, model=Corrected))
+async def correct(turn: str, body: CorrectionBody, assistant: Here, who: Who, once: OnlyOnce) -> Response:
+    """The events of the turn as it is run again, or JSON where it is not run again."""
+    asking = acting(who, body.groups)
 
-    @app.post("/api/v1/turns/{turn}/correction")
-    async def correct(
-        turn: str, body: CorrectionBody, person: Person, authorization: Annotated[str, Header()] = ""
-    ) -> Response:
-        """The events of the turn as it is run again, or JSON where it is not run again."""
-        if body.groups:
-            machine(authorization)
-            person = asker(body.groups)
-        service = assistant.service
-        found = await service.label(turn, body.verdict, person=person)
-        kept = {
-            "corrected": True,
-            "route": found.route,
-            "information": found.information,
-            "voice": found.voice,
-            "refused": None,
-        }
-        if not body.rerun:
-            return JSONResponse(kept)
-        try:
-            again = await service.again(turn, found.route, person=person, groups=body.groups)
-        except TurnRejected as refused:
-            return JSONResponse(kept | {"refused": {"code": refused.code, "message": str(refused)}})
-        return streamed(service, again)
+    async def corrected() -> Turn | Done:
+        return await _corrected(assistant, asking, turn, body)
 
-    @app.delete("/api/v1/turns/{turn}/correction")
-    async def take_back(turn: str, person: Person) -> dict[str, Any]:
-        return {"taken_back": await assistant.service.take_back(turn, person=person)}
+    said: Any = Said(body.verdict, True)  # type: ignore[arg-type]  # `label` has refused what is no verdict by then
+    return await once(asking, body.model_dump(), corrected, rendering(assistant, body, said))
 
-    @app.get("/api/v1/corrections", dependencies=[Depends(machine)])
-    async def corrections() -> dict[str, Any]:
-        return {"corrections": [row(each) for each in await assistant.service.corrections()]}
+
+async def _corrected(assistant: Assistant, who: Identity, turn: str, body: CorrectionBody) -> Turn | Done:
+    await check_turn(assistant, turn, who)
+    found = await assistant.service.label(turn, body.verdict, person=who.person)
+    kept = {"corrected": True, "route": found.route, "information": found.information, "voice": found.voice}
+    if not body.rerun:
+        return Done(kept | {"refused": None})
+    try:
+        return await assistant.service.again(turn, found.route, person=who)
+    except TurnRejected as refused:
+        return Done(kept | {"refused": {"code": refused.code, "message": str(refused)}})
+
+
+@router.delete("/turns/{turn}/correction", operation_id="take_back", response_model=TakenBack, responses=refusals(404))
+async def take_back(turn: str, assistant: Here, who: Asker) -> Response:
+    """Forget what was said of the route of a turn."""
+    await check_turn(assistant, turn, who)
+    return as_json({"taken_back": await assistant.service.take_back(turn, person=who.person)})
+
+
+@router.get("/corrections", operation_id="list_corrections", response_model=CorrectionPage, **EDITOR)
+async def corrections(assistant: Here, who: Who, wanted: Paged) -> Response:
+    """All that people have said of routes, as labelled turns."""
+    noted = [each for each in await assistant.service.corrections() if who.on(each.surface)]
+    found, after = paged([row(each) for each in noted], wanted)
+    return as_json({"corrections": found, "next": after})

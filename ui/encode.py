@@ -73,7 +73,7 @@ class Shown:
         text = self.text or "".join(self._pieces)
         numbers = {each["number"] for each in self.passages}
         turn = self.routed["turn"][:8] if self.routed else "turn"
-        parts = [self._route_card(), self._evidence(), self._answer(text, turn, numbers), self._notice()]
+        parts = [self._route_card(), self.evidence(), self._answer(text, turn, numbers), self.notice()]
         parts.append(self._sources(text, turn, numbers))
         return "\n\n".join(literal(part) for part in parts if part)
 
@@ -87,13 +87,14 @@ class Shown:
         return words(self.language)
 
     @property
-    def _lost(self) -> bool:
+    def lost(self) -> bool:
+        """Whether the documents were found not to answer."""
         return self.retrieved is not None and self.retrieved["evidence"] == LOST
 
     def _answer(self, text: str, turn: str, numbers: set[int]) -> str:
         marks = self.checked.get("marks", ()) if self.checked else ()
-        if self._lost:
-            text, marks = _unrefused(text, marks)
+        if self.lost:
+            text, marks = unrefused(text, marks)
         return answer(text, turn, numbers, Links(self.passages, self.hosts).allow, marks, self._words.say)
 
     def _route_card(self) -> str:
@@ -112,15 +113,16 @@ class Shown:
             return supporting(said, found["number"])
 
         cited = set(self.checked["cited"]) & numbers if self.checked else None
-        return sources(self.passages, turn, cited, self._words, support, self._lost)
+        return sources(self.passages, turn, cited, self._words, support, self.lost)
 
-    def _evidence(self) -> str:
+    def evidence(self) -> str:
+        """What stands above an answer that its evidence does not bear, as HTML; else empty."""
         if not self.retrieved or self.retrieved["evidence"] not in (LOST, "partly"):
             return ""
         said = self._words[f"evidence.{self.retrieved['evidence']}"]
         why = self._words.joined(self.retrieved.get("why", ()))
         reason = f"<small>{in_line(why[:1].upper() + why[1:])}.</small>" if why else ""
-        more = f"<small>{in_line(self._ways_on())}</small>" if self._lost else ""
+        more = f"<small>{in_line(self._ways_on())}</small>" if self.lost else ""
         return f'<p class="notice evidence">{escape(said)}{reason}{more}</p>'
 
     def _ways_on(self) -> str:
@@ -143,7 +145,8 @@ class Shown:
             if facts := self.checked.get(name):
                 yield self._words(f"check.{name}", facts=", ".join(facts))
 
-    def _notice(self) -> str:
+    def notice(self) -> str:
+        """What the reader must know of the answer, below it, as HTML."""
         lines = [("check", line) for line in self._checks()]
         if self.ended and self.ended["type"] == "failed":
             lines.append(("failed", self._words.failure(self.ended)))
@@ -160,7 +163,7 @@ class Shown:
         return "".join(f'<p class="notice {kind}">{in_line(line)}</p>' for kind, line in lines)
 
 
-def _unrefused(text: str, marks: Sequence[Wire]) -> tuple[str, Sequence[Wire]]:
+def unrefused(text: str, marks: Sequence[Wire]) -> tuple[str, Sequence[Wire]]:
     """An answer without the builtin model's refusal at its beginning, also while that is still being written, and its
     marks where they then stand."""
     for refusal in REFUSALS:

@@ -60,6 +60,32 @@ def answer(
     return literal(f'<div class="answer" dir="auto">{html}{rest}</div>')
 
 
+def block(
+    text: str,
+    turn: str,
+    numbers: set[int],
+    allowed: Callable[[str], bool] = nowhere,
+    marks: Sequence[Wire] = (),
+    say: Callable[[str], str] = str,
+) -> str:
+    """One block of an answer as it stands there: as ``answer``, without anything around it, indentation kept."""
+    text, shown = planted(text, marks, say)
+    env = {"turn": turn, "numbers": numbers, "allowed": allowed, "marks": shown}
+    return literal(unplanted(_html(_answers(), text, env)))
+
+
+def plain(text: str) -> str:
+    """Text that is not read as Markdown."""
+    return literal(_plain(text))
+
+
+def blocks_of(text: str) -> list[int]:
+    """Where the blocks of an answer begin that stand next to one another, in characters. Only that is found out."""
+    lines = [0, *(line.end() for line in _LINE.finditer(text))]
+    tokens = _outline().parse(text)
+    return [lines[token.map[0]] for token in tokens if token.level == 0 and token.map and token.nesting >= 0]
+
+
 def said(text: str) -> str:
     """What a person wrote, as they wrote it, as one line of HTML."""
     lines = "<br>".join(escape(line) for line in _LINE.split(text.strip()))
@@ -77,6 +103,14 @@ def _answers() -> MarkdownIt:
     rich.add_render_rule("fence", _code)
     rich.add_render_rule("code_block", _code)
     return rich
+
+
+@cache
+def _outline() -> MarkdownIt:
+    """Reads blocks as ``_answers`` does, and nothing in them."""
+    outline = MarkdownIt("commonmark", {"html": False, "maxNesting": NESTING}).enable("table").disable("reference")
+    outline.core.ruler.enableOnly(["normalize", "block"])
+    return outline
 
 
 def _code(_: RendererProtocol, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:

@@ -5,7 +5,6 @@ Exit codes: 0 done; 1 it could not be done, or not wholly; 2 a mistake in what w
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -65,19 +64,14 @@ def load_settings(path: Path | None, *, level: str | None = None) -> Loaded:
     """The settings; their problems are printed one a line and end the program. ``level`` overrides log_level."""
     from assistant.config_errors import ConfigError
     from assistant.config_file import load
+    from assistant.logs import set_up
 
     try:
         loaded = load(path)
     except ConfigError as error:
         print(str(error), file=sys.stderr)
         sys.exit(MISTAKE)
-    logging.basicConfig(
-        level=(level or loaded.settings.log_level).upper(),
-        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
-        datefmt="%H:%M:%S",
-    )
-    for noisy in ("httpx", "httpx2", "openai", "alembic"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    set_up(level or loaded.settings.log_level, loaded.settings.log_format)
     return loaded
 
 

@@ -25,9 +25,11 @@ from assistant.config_value import read_value
 if TYPE_CHECKING:
     from assistant.config_schema import Row
 
-RESTART = frozenset({"data", "log_level", "server", "store", "records", "sync"})
+RESTART = frozenset({"access", "data", "log_format", "log_level", "server", "store", "records", "sync"})
 REBUILD = frozenset({"embedder", "chunking"})
 """Sections that a running server cannot take over as it runs; a test compares them with what it does take over."""
+TAKEN_OVER = ("access.roles", "access.sign_in")
+"""What of such a section it does take over."""
 _REFERENCE = re.compile(r"\$\{(?:file:[^{}]+|\w+)\}")
 
 
@@ -189,15 +191,16 @@ def _report(file: Path, key: str, was: _State, now: _State, raw: Any) -> None:
         out.print(f"{name}: {old.value if old else 'not set'} → {shown or 'not set'}", markup=False)
         if new and new.origin.startswith("environment"):
             out.print(f"  but {new.origin} is set here and wins over the file", markup=False)
-    out.print(f"{file} is written. {_when(key.partition('.')[0])}", markup=False)
+    out.print(f"{file} is written. {_when(key)}", markup=False)
     for problem in now.problems:
         print(f"still to repair, or set only where the server runs: {problem}", file=sys.stderr)
 
 
-def _when(section: str) -> str:
+def _when(key: str) -> str:
+    section = key.partition(".")[0]
     if section in REBUILD:
         return "It counts from the next rebuild on: assistant ingest --rebuild"
-    if section in RESTART:
+    if section in RESTART and not key.startswith(TAKEN_OVER):
         return "A running server takes it over when it is started again."
     return "A running server takes it over with its next turn."
 

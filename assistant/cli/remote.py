@@ -15,6 +15,8 @@ from typing import Any
 from assistant.files import write_atomically
 
 NAME = "server.json"
+MOST = 200
+"""Rows of one part of a list."""
 
 
 class RemoteError(Exception):
@@ -60,18 +62,22 @@ class Running:
         return True
 
     async def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        """The JSON that a request answers with. Raises RemoteError."""
+        """The JSON object that a request answers with, a list with all of its parts. Raises RemoteError."""
         import httpx
 
         headers = {"Authorization": f"Bearer {self.token}"}
+        found: dict[str, Any] = {"next": ""}
         try:
             async with httpx.AsyncClient(base_url=self.url, headers=headers, timeout=60, trust_env=False) as client:
-                response = await client.request(method, path, json=body)
+                while (cursor := found.pop("next", None)) is not None:
+                    part = {"limit": MOST, "cursor": cursor} if cursor else None
+                    response = await client.request(method, path, json=body, params=part)
+                    if response.status_code != 200:
+                        raise RemoteError(_message(response.text), mistake=response.status_code < 500)
+                    _join(found, response.json())
         except httpx.HTTPError as error:
             raise self._silent() from error
-        if response.status_code != 200:
-            raise RemoteError(_message(response.text), mistake=response.status_code < 500)
-        return response.json()
+        return found
 
     def _silent(self) -> RemoteError:
         return RemoteError(
@@ -98,6 +104,12 @@ class Running:
                         yield json.loads(line.removeprefix("data: "))
         except httpx.HTTPError as error:
             raise self._silent() from error
+
+
+def _join(found: dict[str, Any], part: dict[str, Any]) -> None:
+    """Add a further part of a list to those before it."""
+    for name, value in part.items():
+        found[name] = [*found[name], *value] if isinstance(value, list) and name in found else value
 
 
 def _message(text: str) -> str:

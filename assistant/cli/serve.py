@@ -8,8 +8,10 @@ import gc
 import secrets
 import signal
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +22,7 @@ from assistant.cli.work import load
 
 if TYPE_CHECKING:
     from assistant.config_file import Loaded
+    from assistant.settings import Settings
     from ui.desk.keys import Keys
 
 
@@ -28,6 +31,7 @@ def run(config: Path | None, host: str | None, port: int | None) -> None:
     loaded = load(config)
     server = loaded.settings.server
     listener = _listen(host or server.host, port or server.port)
+    _check_reach(loaded.settings, listener)
     with friendly():
         asyncio.run(_serve(config, loaded, listener))
 
@@ -51,6 +55,23 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
+def _check_reach(settings: Settings, listener: socket.socket) -> None:
+    """End the program where others could reach what asks nobody who they are."""
+    host = listener.getsockname()[0].partition("%")[0]
+    access = settings.access
+    if access.mode == "required" or access.open_to_network or ip_address(host).is_loopback:
+        return
+    listener.close()
+    stop(
+        f"{host} can be reached by other machines, and access.mode is none, so that whoever reaches it may ask. "
+        "Do one of three:\n"
+        "  - have people show who they are: access.mode: required, with a sign-in (access.sign_in), API keys "
+        "(assistant keys add) or tokens of your portal (surfaces.NAME.token)\n"
+        "  - listen on this machine alone: --host 127.0.0.1, or leave server.host out\n"
+        "  - let everybody on the network ask: access.open_to_network: true"
+    )
+
+
 def _desk(url: str, keys: Keys) -> str:
     """How to get in. Where nobody reads along, what is printed is kept, and holds no code."""
     if not console().is_terminal:
@@ -67,6 +88,7 @@ async def _serve(config: Path | None, loaded: Loaded, listener: socket.socket) -
     from assistant.settings_file import SettingsFile
     from ui.api import create_app
     from ui.desk.keys import Keys
+    from ui.slow_clients import OnTime
 
     class _Server(uvicorn.Server):
         """Leaves signals to the loop: uvicorn would raise them again, and the process end before it has closed."""
@@ -89,6 +111,7 @@ async def _serve(config: Path | None, loaded: Loaded, listener: socket.socket) -
         server = _Server(
             uvicorn.Config(
                 create_app(assistant, token, keys),
+                http=OnTime,
                 log_config=None,
                 access_log=False,
                 root_path=loaded.settings.server.root_path,
@@ -98,6 +121,8 @@ async def _serve(config: Path | None, loaded: Loaded, listener: socket.socket) -
         # What is there now stays: looked through again at every full collection, it would hold all streams up.
         gc.collect()
         gc.freeze()
+        # Checks of answers run in threads: the loop gets Python's lock back at once.
+        sys.setswitchinterval(0.0005)
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, server.handle_exit, number, None)
         Running(url, token).write(loaded.settings.data)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import unicodedata
+from typing import TYPE_CHECKING
 
 from assistant.conversation.routes import ROUTES
 from assistant.conversation.turn import RouteName
+
+if TYPE_CHECKING:
+    from assistant.access.limits import Refused
 
 COMMENT_CHARACTERS = 2_000
 
@@ -13,11 +18,14 @@ COMMENT_CHARACTERS = 2_000
 class TurnRejected(Exception):
     """A turn that is not run: ``code`` is stable (empty_turn, not_text, turn_too_long, unknown_surface,
     unknown_collection, unknown_route, unknown_conversation, conversation_full, unknown_turn, unknown_verdict,
-    not_answered, nothing_to_look_up, unknown_thumb, comment_too_long); the message is for people."""
+    not_answered, nothing_to_look_up, unknown_thumb, comment_too_long, too_many_turns, budget_spent,
+    too_many_at_once); the message is for people. ``retry_after`` is in how many seconds it is let in, where it is a
+    limit that has refused it."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, *, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.code = code
+        self.retry_after = retry_after
 
 
 def no_turn() -> TurnRejected:
@@ -28,6 +36,26 @@ def no_turn() -> TurnRejected:
 def no_conversation() -> TurnRejected:
     """Where there is no such conversation of this person's (any more)."""
     return TurnRejected("unknown_conversation", "There is no such conversation of yours. Start a new one.")
+
+
+def over_limit(refused: Refused) -> TurnRejected:
+    """What people are told of a limit."""
+    when = _in_about(refused.wait)
+    said = {
+        "too_many_turns": {
+            "yours": f"That is as much as you can ask for now. Please go on in about {when}.",
+            "all": f"Very many questions are being asked here just now. Please try again in about {when}.",
+        },
+        "budget_spent": {
+            "yours": f"Your allowance for today is used up. Please go on in about {when}.",
+            "all": f"The allowance of this assistant for today is used up. Please try again in about {when}.",
+        },
+        "too_many_at_once": {
+            "yours": "Your other answers are still being written. Please wait until one of them is finished.",
+            "all": "Very many answers are being written just now. Please try again in a moment.",
+        },
+    }
+    return TurnRejected(refused.reason, said[refused.reason][refused.whose], retry_after=refused.wait)
 
 
 def turn_text(text: str, limit: int) -> str:
@@ -69,6 +97,14 @@ def an_id(text: str) -> bool:
 def storable(text: str) -> str:
     """The text as every database takes it: PostgreSQL has no NUL, and no encoding has lone surrogates."""
     return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+
+
+def _in_about(seconds: float) -> str:
+    """A while in words, rounded up; always more than one of something."""
+    for name, length in (("hours", 3_600), ("minutes", 60)):
+        if seconds > 1.5 * length:
+            return f"{math.ceil(seconds / length)} {name}"
+    return f"{max(2, math.ceil(seconds))} seconds"
 
 
 def _text(text: str) -> str:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+from assistant.access.limits import RENEWED, Limiter
 from assistant.conversation.engine import Engine
 from assistant.conversation.events import Event, Failed, Finished
 from assistant.conversation.keeping import Keeper
 from assistant.conversation.record import Record
+from assistant.conversation.spending import Spending
 from assistant.conversation.turn import Turn
 from assistant.records.repository import RecordsError, Repository
 from assistant.telemetry import Metrics
@@ -22,12 +25,19 @@ log = logging.getLogger(__name__)
 class Runs:
     """Runs turns and knows which are running."""
 
-    def __init__(self, records: Repository, metrics: Metrics) -> None:
+    def __init__(self, records: Repository, metrics: Metrics, limiter: Limiter) -> None:
         self._records = records
         self._metrics = metrics
+        self._limiter = limiter
+        self._spending = Spending()
         self._keeper = Keeper(records)
         self._running: dict[str, set[asyncio.Event]] = {}
         self._saving: set[asyncio.Task[None]] = set()
+
+    async def aclose(self) -> None:
+        """Wait until what is being recorded is. A turn whose stream nobody closes is not waited for."""
+        while self._saving:
+            await asyncio.gather(*self._saving, return_exceptions=True)
 
     async def settled(self, conversation: str, seconds: float) -> None:
         """Wait until no turn of a conversation is running, at most so long."""
@@ -42,13 +52,18 @@ class Runs:
         done = asyncio.Event()
         self._running.setdefault(turn.conversation, set()).add(done)
         self._keeper.watch(turn.id, record)
+        renewed = time.monotonic()
         try:
+            await self._limiter.runs(turn.grant)
             async with aclosing(engine.run(turn)) as events:
                 async for event in events:
                     record.take(event)
                     watched.take(event)
                     if isinstance(event, Finished | Failed):
                         await self._kept(turn, record)
+                    elif time.monotonic() - renewed > RENEWED:
+                        renewed = time.monotonic()
+                        await self._limiter.runs(turn.grant)
                     yield event
         finally:
             watched.end()
@@ -67,7 +82,8 @@ class Runs:
             self._running.pop(conversation, None)
 
     async def _kept(self, turn: Turn, record: Record) -> None:
-        """Record the turn. Shielded: whoever stops it must not also stop its being recorded."""
+        """Record the turn, and give its place back before anybody hears of its end. Shielded: whoever stops it must
+        not also stop that."""
         task = asyncio.ensure_future(self._save(turn, record))
         self._saving.add(task)
         task.add_done_callback(self._saving.discard)
@@ -79,3 +95,5 @@ class Runs:
             await self._records.end_turn(turn.id, answer=record.answer(), status=record.status, events=record.columns)
         except RecordsError:
             log.exception("turn %s could not be recorded", turn.id)
+        finally:
+            await self._limiter.ended(turn.grant, self._spending.of(turn, record))

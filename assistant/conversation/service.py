@@ -2,63 +2,54 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection
+from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from assistant.access.identity import Identity
-from assistant.conversation.accepting import TurnRejected as TurnRejected
-from assistant.conversation.accepting import an_id, comment_text, no_conversation, no_turn, route_named, turn_text
-from assistant.conversation.correct import VERDICTS, Meant, Voiced, meant, voiced_by
+from assistant.access.limits import Limiter, Refused
+from assistant.access.limits_ledger import Grant
+from assistant.config_limits import Amounts
+from assistant.conversation.accepting import (
+    TurnRejected,
+    an_id,
+    comment_text,
+    no_conversation,
+    no_turn,
+    over_limit,
+    route_named,
+    turn_text,
+)
+from assistant.conversation.correct import VERDICTS, Meant
 from assistant.conversation.engine import Engine
 from assistant.conversation.events import Event
+from assistant.conversation.front import API_PERSON, COMMAND_PERSON, DEFAULT_SURFACE, Front, Limits, asker, new_person
+from assistant.conversation.given import Given
+from assistant.conversation.judging import judged
 from assistant.conversation.running import Runs
-from assistant.conversation.turn import Message, Turn
+from assistant.conversation.turn import Turn, as_history
 from assistant.records.conversations import Conversations, OnDelete
 from assistant.records.corrections import Correction, Corrections
 from assistant.records.feedback import THUMBS, Feedback, Feedbacks
 from assistant.records.models import now
 from assistant.records.repository import Gone, Repository
-from assistant.records.stored import Said, StoredTurn, Thread
+from assistant.records.stored import StoredTurn, Thread
 from assistant.telemetry import Metrics
 
-DEFAULT_SURFACE = "portal"
-API_PERSON = "api"
-COMMAND_PERSON = "command"
-"""Whoever asks as somebody of other groups: only commands on this machine may, and nobody else sees the answers."""
-"""Whoever comes by the API or by a command: one person, as long as nobody signs in."""
-_IDS = ("type", "turn", "conversation")
+__all__ = [
+    "API_PERSON", "COMMAND_PERSON", "DEFAULT_SURFACE", "ChatService", "Front", "Limits", "TurnRejected", "as_history",
+    "asker", "new_person",
+]  # fmt: skip
 
-Readable = Callable[[Collection[str]], Awaitable[Collection[str]]]
-"""The collections that somebody of these groups may search."""
 Attached = Callable[[str], Awaitable[frozenset[str]]]
 """The collections that belong to one conversation, by its id: what people attached to it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How long a turn may be, in characters, and how many turns a conversation may have."""
-
-    turn_characters: int = 20_000
-    conversation_turns: int = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Front:
-    """What the settings say of turns, exchanged as one when they change. ``surfaces`` maps a surface to the collections
-    that people of given groups may search on it, as a function, because collections come and go while the program runs.
-    ``voiced`` is the router's rule for the voice, for turns that people say should have been looked up."""
-
-    engine: Engine
-    surfaces: Mapping[str, Readable]
-    limits: Limits = Limits()
-    voiced: Voiced = field(default_factory=lambda: voiced_by({}, 0.5))
 
 
 class ChatService:
     """The front door of the engine. ``before`` is called when a turn comes in: the place to take over new settings.
     ``attached`` names what a turn may search beside the surface's collections; ``on_delete`` is called with the id of a
-    conversation before it is deleted, and where it raises, nothing is."""
+    conversation before it is deleted, and where it raises, nothing is. ``limiter`` lets turns in and is closed with
+    the service."""
 
     def __init__(
         self,
@@ -69,14 +60,17 @@ class ChatService:
         metrics: Metrics | None = None,
         attached: Attached | None = None,
         on_delete: OnDelete | None = None,
+        limiter: Limiter | None = None,
     ) -> None:
+        metrics = metrics or Metrics()
         self.conversations = Conversations(records, on_delete)
         self._front = front
         self._before_turn = before
         self._attached = attached
         self._corrections = Corrections(records)
         self._feedback = Feedbacks(records)
-        self._runs = Runs(records, metrics or Metrics())
+        self._limiter = limiter or Limiter(metrics=metrics)
+        self._runs = Runs(records, metrics, self._limiter)
         self._records = records
 
     @property
@@ -87,6 +81,12 @@ class ChatService:
     def use(self, front: Front) -> None:
         """Run the turns that begin from now on by other settings; those that run go on as they began."""
         self._front = front
+
+    async def aclose(self) -> None:
+        """Wait until all that is being recorded is, and release what the limits hold. The records must still be
+        open."""
+        await self._runs.aclose()
+        await self._limiter.aclose()
 
     async def settled(self, conversation: str, seconds: float = 3.0) -> None:
         """Wait until no turn of a conversation is running, at most so long: what is stopped is recorded by then."""
@@ -102,72 +102,66 @@ class ChatService:
         collection: str | None = None,
         route: str | None = None,
         groups: Collection[str] = (),
+        given: Given | None = None,
     ) -> Turn:
         """The turn, recorded as said. ``person`` is who asks, or the name of somebody of whom nothing else is known;
-        ``groups`` come to theirs and to the surface's own. Raises TurnRejected and then records nothing."""
+        ``groups`` come to theirs and to the surface's own; ``given`` is what the caller brings, whose history counts
+        where no conversation of ours does. Raises TurnRejected and then records nothing."""
         await self._follow()
         who = Identity.of(person, groups)
         text = turn_text(text, self._front.limits.turn_characters)
         chosen = route_named(route)
         thread = None if conversation is None else await self._thread(conversation, who.person)
         surface = thread.surface if thread else surface or who.default_surface(DEFAULT_SURFACE)
-        readable = await self._readable(surface, collection, who, conversation)
+        searched = await self._searched(surface, collection, who, conversation)
         said = thread.until(thread.leaf) if thread else []
         if len(said) >= self._front.limits.conversation_turns:
             raise TurnRejected("conversation_full", "This conversation has become too long. Please start a new one.")
-        if conversation is None or thread is None:
-            conversation, turn = await self._records.begin(who.person, surface, text, collection)
-        else:
-            try:
-                turn = await self._records.start_turn(conversation, text, collection, thread.leaf)
-            except Gone as error:
-                raise no_conversation() from error
-        return Turn(text, as_history(said), surface, readable, chosen, turn, conversation)
+        async with self._admitted(who, surface) as grant:
+            if conversation is None or thread is None:
+                conversation, turn = await self._records.begin(who.person, surface, text, collection)
+            else:
+                try:
+                    turn = await self._records.start_turn(conversation, text, collection, thread.leaf)
+                except Gone as error:
+                    raise no_conversation() from error
+        given = given or Given()
+        history = as_history(said) if thread else given.history
+        told = Turn(text, history, surface, searched, chosen, turn, conversation, grant=grant)
+        return replace(told, instructions=given.instructions, page=given.page)
 
     async def correct(
         self, turn: str, verdict: str, *, person: str | Identity, groups: Collection[str] = ()
     ) -> Turn | None:
         """Keep what a person says of the route of a turn, by its id, and prepare the turn to be run that way; None
         where it is kept and cannot be run again. Raises TurnRejected and then keeps nothing."""
-        said = await self.label(turn, verdict, person=Identity.of(person).person)
+        await self._follow()
+        who = Identity.of(person, groups)
+        stored = await self._stored(turn, who.person)
+        correction, found = await self._judged(stored, verdict, who.person)
         try:
-            return await self.again(turn, said.route, person=person, groups=groups)
-        except TurnRejected:
+            return await self._instead(stored, stored.text, who, found.route, stored.collection, correction)
+        except TurnRejected as refused:
+            if refused.retry_after is not None:
+                raise
+            await self._note(correction)
             return None
 
     async def label(self, turn: str, verdict: str, *, person: str) -> Meant:
         """Keep what a person says of the route of a turn, in place of what was said of it before; what follows from
         it. Raises TurnRejected."""
-        stored = await self._stored(turn, person)
-        named = next((each for each in VERDICTS if each == verdict), None)
-        if named is None:
-            raise TurnRejected("unknown_verdict", f"There is no verdict '{verdict}'. There is: {', '.join(VERDICTS)}.")
-        if stored.routed is None:
-            raise TurnRejected("not_answered", "This turn has no answer yet whose route could be wrong. Wait for it.")
-        decision = {name: value for name, value in stored.routed.items() if name not in _IDS}
-        thread = await self._around(stored, person)
-        found = meant(named, decision, self._front.voiced(thread.surface, decision["scores"]["voice"]))
-        if found is None:
-            raise TurnRejected("nothing_to_look_up", "Nothing was looked up for this answer. Say look_up instead.")
-        correction = Correction(
-            turn=stored.id,
-            conversation=stored.conversation,
-            question=stored.question,
-            verdict=named,
-            person=person,
-            surface=thread.surface,
-            text=stored.text,
-            history=as_history(thread.until(stored.parent)),
-            information=found.information,
-            voice=found.voice,
-            decision=decision,
-            made_at=now(),
-        )
+        correction, found = await self._judged(await self._stored(turn, person), verdict, person)
+        await self._note(correction)
+        return found
+
+    async def _judged(self, stored: StoredTurn, verdict: str, person: str) -> tuple[Correction, Meant]:
+        return judged(stored, await self._around(stored, person), verdict, person, self._front.voiced)
+
+    async def _note(self, correction: Correction) -> None:
         try:
             await self._corrections.note(correction)
         except Gone as error:
             raise no_turn() from error
-        return found
 
     async def take_back(self, turn: str, *, person: str) -> bool:
         """Forget what was said of the route of a turn; whether there was anything. Raises TurnRejected."""
@@ -234,17 +228,45 @@ class ChatService:
         return feedback
 
     async def _instead(
-        self, stored: StoredTurn, text: str, who: Identity, route: str | None, collection: str | None
+        self,
+        stored: StoredTurn,
+        text: str,
+        who: Identity,
+        route: str | None,
+        collection: str | None,
+        correction: Correction | None = None,
     ) -> Turn:
+        """A turn in the place of another, recorded, and before it the correction that asks for it."""
         chosen = route_named(route)
         thread = await self._around(stored, who.person)
-        readable = await self._readable(thread.surface, collection, who, stored.conversation)
-        try:
-            turn = await self._records.start_sibling(stored, text, collection)
-        except Gone as error:
-            raise no_turn() from error
+        searched = await self._searched(thread.surface, collection, who, stored.conversation)
+        async with self._admitted(who, thread.surface) as grant:
+            if correction is not None:
+                await self._note(correction)
+            try:
+                turn = await self._records.start_sibling(stored, text, collection)
+            except Gone as error:
+                raise no_turn() from error
         history = as_history(thread.until(stored.parent))
-        return Turn(text, history, thread.surface, readable, chosen, turn, stored.conversation)
+        return Turn(text, history, thread.surface, searched, chosen, turn, stored.conversation, grant=grant)
+
+    @asynccontextmanager
+    async def _admitted(self, who: Identity, surface: str) -> AsyncIterator[Grant]:
+        """Its place, free again where it is not recorded. Raises TurnRejected where a limit does not let it in."""
+        amounts = self._front.amounts.get(surface) or Amounts()
+        try:
+            async with self._limiter.admitted(who, surface, amounts) as grant:
+                yield grant
+        except Refused as refused:
+            raise over_limit(refused) from refused
+
+    async def _searched(
+        self, surface: str, collection: str | None, who: Identity, conversation: str | None
+    ) -> frozenset[str]:
+        attached = frozenset[str]()
+        if conversation is not None and self._attached is not None:
+            attached = await self._attached(conversation)
+        return await self._front.searched(surface, collection, who, attached)
 
     async def _follow(self) -> None:
         if self._before_turn is not None:
@@ -271,41 +293,3 @@ class ChatService:
     def run(self, turn: Turn) -> AsyncGenerator[Event]:
         """The turn's events, recorded. A stream that is closed early is recorded as stopped, with its text."""
         return self._runs.run(self.engine, turn)
-
-    async def _readable(
-        self, surface: str, collection: str | None, who: Identity, conversation: str | None
-    ) -> frozenset[str]:
-        """What the turn may search. A surface or a collection that is not for this person is refused in the very words
-        of one that does not exist."""
-        if surface not in self._front.surfaces or not who.on(surface):
-            raise TurnRejected("unknown_surface", f"There is no surface '{surface}'.")
-        readable = who.within(await self._front.surfaces[surface](who.groups))
-        attached = frozenset[str]()
-        if conversation is not None and self._attached is not None:
-            attached = await self._attached(conversation)
-        if collection is None:
-            return readable | attached
-        if collection not in readable:
-            there = ", ".join(sorted(readable)) or "none yet"
-            raise TurnRejected("unknown_collection", f"There is no collection '{collection}' here. There is: {there}.")
-        return frozenset({collection}) | attached
-
-
-def as_history(turns: Iterable[Said | StoredTurn]) -> tuple[Message, ...]:
-    """A conversation as messages, for the next turn. Unanswered turns count as said."""
-    messages: list[Message] = []
-    for turn in turns:
-        messages.append(Message("user", turn.text))
-        if turn.answer.strip():
-            messages.append(Message("assistant", turn.answer))
-    return tuple(messages)
-
-
-def asker(groups: Collection[str]) -> str:
-    """Who it is that asks by the API or by a command, as somebody of these groups."""
-    return COMMAND_PERSON if groups else API_PERSON
-
-
-def new_person() -> str:
-    """An unguessable name for somebody who has not signed in."""
-    return f"guest-{uuid.uuid4().hex}"

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from assistant.access.limits_ledger import UNBOUND, Grant
+
+if TYPE_CHECKING:
+    from assistant.conversation.page import OpenPage
 
 RouteName = Literal["voice", "retrieve", "both", "ask"]
 
@@ -35,7 +41,9 @@ class Attached:
 @dataclass(frozen=True, slots=True)
 class Turn:
     """One turn. ``collections`` are those that may be searched for it; ``route`` is what the person asked for, or
-    None to let the router decide; ``history`` is oldest first and ends before this turn."""
+    None to let the router decide; ``history`` is oldest first and ends before this turn. ``instructions`` are what the
+    caller's program asks of the form of the answer; ``page`` is the one that the person has open; ``grant`` is the
+    turn's place among those that run at once."""
 
     text: str
     history: tuple[Message, ...] = ()
@@ -45,3 +53,26 @@ class Turn:
     id: str = ""
     conversation: str = ""
     attached: Attached | None = None
+    instructions: str = ""
+    page: OpenPage | None = None
+    grant: Grant = UNBOUND
+
+
+class Answered(Protocol):
+    """What was said, and the answer, empty where there is none."""
+
+    @property
+    def text(self) -> str: ...
+
+    @property
+    def answer(self) -> str: ...
+
+
+def as_history(turns: Iterable[Answered]) -> tuple[Message, ...]:
+    """A conversation as messages, for the next turn. Unanswered turns count as said."""
+    messages: list[Message] = []
+    for turn in turns:
+        messages.append(Message("user", turn.text))
+        if turn.answer.strip():
+            messages.append(Message("assistant", turn.answer))
+    return tuple(messages)

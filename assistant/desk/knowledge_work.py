@@ -27,6 +27,8 @@ class Job:
     are those of the source at hand, which began at ``since`` (monotonic seconds)."""
 
     title: str
+    admins: bool = False
+    """Whether only admins may begin and stop such work."""
     state: State = "running"
     message: str = ""
     source: str = ""
@@ -93,11 +95,11 @@ class Jobs:
         """Whether there is work going on."""
         return self._task is not None and not self._task.done()
 
-    def start(self, title: str, work: Callable[[Tell], Awaitable[None]]) -> Job:
+    def start(self, title: str, work: Callable[[Tell], Awaitable[None]], *, admins: bool = False) -> Job:
         """Begin it, in a task of its own. Raises Mistake while other work of the desk goes on."""
         if self.running:
             raise Mistake("other work on the documents is still going on: wait for its end, or stop it")
-        self.job = job = Job(title)
+        self.job = job = Job(title, admins)
         self._task = asyncio.create_task(self._run(job, work))
         return job
 

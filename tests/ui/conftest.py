@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.serving import Serving, serving, wait_until_read
+from tests.ui.people import people as people
 
 SLOW = [["Well, "] + [f"word{number} " for number in range(60)] + ["the end."]]
 

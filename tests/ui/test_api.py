@@ -123,10 +123,10 @@ MACHINE = [
     ("GET", "/api/v1/sources", None),
     ("POST", "/api/v1/sources/sync", {}),
     ("POST", "/api/v1/sources/remove", {"collection": "demo", "source": ["demo:"]}),
-    ("GET", "/api/v1/collections", None),
     ("DELETE", "/api/v1/collections/demo", None),
     ("POST", "/api/v1/collections/rebuild", {}),
     ("POST", "/api/v1/collections/rollback", None),
+    ("GET", "/api/v1/corrections", None),
     ("POST", "/api/v1/chat", {"message": "hi", "groups": ["staff"]}),
 ]
 

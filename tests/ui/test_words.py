@@ -62,7 +62,7 @@ def test_every_text_is_used() -> None:
     assert known == []
     if text.count("for_script") == 1:  # the page's script has texts of its own so far
         unused = [key for key in unused if key.partition(".")[0] not in SCRIPT]
-    assert unused == []
+    assert [key for key in unused if not key.startswith("widget.")] == []  # those: test_widget.py
 
 
 def test_a_text_that_is_not_there_is_an_error_that_names_it() -> None:

@@ -1,20 +1,23 @@
 """What stands in front of everything below ``/desk``: no session, no answer, whatever the method or the protocol.
 
-The session's cookie is HttpOnly, for this path and never sent from another site; what changes anything must come from
-a page of ours as well.
+A link opens a session of the desk's own, whose cookie is HttpOnly, for this path and never sent from another site.
+Else it is who has signed in: the front door has found out. What changes anything must come from a page of ours as well.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 
+from markupsafe import Markup
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from assistant.access.identity import Identity
 from ui.desk.keys import SESSION_SECONDS, Keys
 from ui.security import from_here
 
@@ -25,40 +28,64 @@ LONGEST = 4096
 
 
 class Guard:
-    """Lets through to ``app`` whoever has a session; answers ``/``, ``/enter`` and ``/leave`` to those who have
-    none. Mounted below a path, which is the cookie's."""
+    """Lets through to ``app`` whoever has a session or has signed in as an admin, to ``editors`` who has as an editor;
+    answers ``/``, ``/enter`` and ``/leave`` to those who have none. Mounted below a path, which is the cookie's."""
 
-    def __init__(self, app: ASGIApp, keys: Keys) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        keys: Keys,
+        editors: ASGIApp | None = None,
+        sign_in: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._app = app
+        self._editors = editors
         self._keys = keys
+        self._sign_in = sign_in
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         session = _session(headers)
+        inside = self._app if self._keys.knows(session) else self._for(_signed_in(scope))
         if scope["type"] == "websocket":
-            if self._keys.knows(session) and from_here(headers):
-                await self._app(scope, receive, send)
+            if inside is not None and from_here(headers):
+                await inside(scope, receive, send)
             else:
                 await send({"type": "websocket.close", "code": 1008})
             return
-        answer = await self._answer(Request(scope, receive), session)
-        await (answer or self._app)(scope, receive, send)
+        answer = await self._answer(Request(scope, receive), session, inside is not None)
+        if answer is not None:
+            await answer(scope, receive, send)
+        elif inside is not None:
+            await inside(scope, receive, send)
 
-    async def _answer(self, request: Request, session: str) -> Response | None:
-        """What is answered here; None for what goes through."""
+    def _for(self, who: Identity | None) -> ASGIApp | None:
+        """The desk of somebody who has signed in."""
+        if who is None or not who.may("editor"):
+            return None
+        return self._app if who.may("admin") else self._editors
+
+    async def _answer(self, request: Request, session: str, known: bool) -> Response | None:
+        """What is answered here; None for what goes through, which only those who are ``known`` get."""
         path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
         reads = request.method in ("GET", "HEAD")
         if not reads and not from_here(request.headers):
             return _refused(403, "foreign_page", "Only a page of this server may ask for this.")
         if path == "/enter":
             return _door("enter.html", 200) if reads else await self._enter(request)
-        if not self._keys.knows(session):
-            if path in ("", "/") and reads:
-                return _door("closed.html", 401)
-            return _refused(401, "no_session", "The desk is closed: `assistant desk` prints a link that opens it.")
+        if not known:
+            return self._closed(_signed_in(request.scope), path in ("", "/") and reads)
         if path == "/leave" and not reads:
             return self._leave(request, session)
         return None
+
+    def _closed(self, who: Identity | None, page: bool) -> Response:
+        if who is not None:
+            message = "This needs the role editor or admin."
+            return _door("forbidden.html", 403, who) if page else _refused(403, "forbidden", message)
+        if page:
+            return _door("sign_in.html" if self._sign_in() else "closed.html", 401)
+        return _refused(401, "no_session", "The desk is closed: `assistant desk` prints a link that opens it.")
 
     async def _enter(self, request: Request) -> Response:
         address = request.client.host if request.client else ""
@@ -74,7 +101,9 @@ class Guard:
 
     def _leave(self, request: Request, session: str) -> Response:
         self._keys.close(session)
-        answer = RedirectResponse("enter", 303)
+        # 307: it is still a form of ours that asks, and now for the end of the sign-in.
+        signed_in = _signed_in(request.scope) is not None
+        answer = RedirectResponse("../sign-out", 307) if signed_in else RedirectResponse("enter", 303)
         _cookie(answer, request, "", 0)
         return answer
 
@@ -111,8 +140,15 @@ def _cookie(answer: Response, request: Request, session: str, seconds: int) -> N
     )
 
 
-def _door(name: str, status: int) -> Response:
-    return HTMLResponse((DOORS / name).read_text(encoding="utf-8"), status)
+def _door(name: str, status: int, who: Identity | None = None) -> Response:
+    page = Markup((DOORS / name).read_text(encoding="utf-8"))
+    return HTMLResponse(page.format(name=who.name or who.person) if who else page, status)
+
+
+def _signed_in(scope: Scope) -> Identity | None:
+    """Who has signed in on our pages: no key and no token counts here."""
+    who: Identity | None = scope.get("state", {}).get("identity")
+    return who if who is not None and who.via == "sign_in" else None
 
 
 def _refused(status: int, code: str, message: str) -> Response:

@@ -17,7 +17,7 @@ GROUPS = "Empty: all collections, as whoever runs this. everyone: somebody of no
 
 def build(desk: Desk, tab: gr.Tab) -> None:
     """The tab's components, made where this is called, and their events."""
-    page = Knowledge(desk.assistant)
+    page = Knowledge(desk.assistant, desk.jobs, desk.admin)
     note = html(elem_id="kn-note")
     work = html(elem_id="kn-work")
     stop = gr.Button("Stop", size="sm", variant="stop", visible=False, elem_id="kn-stop")
@@ -33,8 +33,8 @@ def build(desk: Desk, tab: gr.Tab) -> None:
         with gr.Tab("Try a question", id="kn-question"):
             asked, go, found = _question()
         with gr.Tab("Access", id="kn-access"):
-            rights, probe, may, verdict, change, save = _access()
-        with gr.Tab("Index", id="kn-index"):
+            rights, probe, may, verdict, change, save = _access(desk.admin)
+        with gr.Tab("Index", id="kn-index", visible=desk.admin):
             indexes = html()
     loaded = [sources, where, into, asked[3], asked[5], probe[1], rights, change[0], indexes]
     desk.refresh(tab, page.load, loaded, [where])
@@ -93,15 +93,15 @@ def _question() -> tuple[list[Any], gr.Button, gr.Markdown]:
     return [text, earlier, answer, collection, groups, surface], go, html(elem_id="kn-found")
 
 
-def _access() -> tuple[gr.Markdown, list[Any], gr.Button, gr.Markdown, list[Any], gr.Button]:
+def _access(admin: bool) -> tuple[gr.Markdown, list[Any], gr.Button, gr.Markdown, list[Any], gr.Button]:
     rights = html()
     with gr.Row():
         groups = gr.Textbox(label="Somebody of these groups", placeholder="staff, hr")
         surface = gr.Dropdown(["portal"], value="portal", label="On the surface")
     may = gr.Button("What may they read?", elem_id="kn-may")
     verdict = html(elem_id="kn-verdict")
-    with gr.Row():
+    with gr.Row(visible=admin):
         collection = gr.Dropdown([], label="Change who may read")
         readers = gr.Textbox(label="Groups", info="everyone, or groups with commas. Empty: nobody.")
-    save = gr.Button("Change it in assistant.yaml", elem_id="kn-save")
+    save = gr.Button("Change it in assistant.yaml", elem_id="kn-save", visible=admin)
     return rights, [groups, surface], may, verdict, [collection, readers], save

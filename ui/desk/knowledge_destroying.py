@@ -19,6 +19,9 @@ from ui.desk.knowledge_asks import Question
 from ui.desk.knowledge_views import listed
 from ui.desk.parts import count, notice
 
+ADMINS = frozenset({"drop", "rebuild", "force-rebuild", "rollback"})
+NOT_YOURS = "this is for people with the role admin"
+
 
 @dataclass(slots=True)
 class Destroying:
@@ -26,9 +29,10 @@ class Destroying:
 
     assistant: Assistant
     jobs: Jobs
+    admin: bool = True
 
     async def question(self, verb: str, *values: str) -> Question:
-        """The question of a verb. Raises Mistake for what there is not."""
+        """The question of a verb. Raises Mistake for what there is not, or what only admins may do."""
         verbs: dict[str, Callable[..., Awaitable[Question]]] = {
             "force": self._force,
             "remove": self._remove,
@@ -40,10 +44,14 @@ class Destroying:
         }
         if verb not in verbs:
             raise Mistake("there is nothing of that name to do")
+        if verb in ADMINS and not self.admin:
+            raise Mistake(NOT_YOURS)
         return await verbs[verb](*values)
 
     async def readers(self, collection: str, readers: Sequence[str]) -> Question:
-        """Before who may read a collection is changed."""
+        """Before who may read a collection is changed. Raises Mistake."""
+        if not self.admin:
+            raise Mistake(NOT_YOURS)
         now = next((each for each in await access(self.assistant) if each.collection == collection), None)
         if now is None:
             raise Mistake("choose a collection first")
@@ -149,7 +157,7 @@ class Destroying:
             await self.assistant.rebuild(tell, force=force)
 
         yes = "Rebuild and switch all the same" if force else "Rebuild"
-        return Question("Rebuild the index?", text, yes, self._job("Rebuild", work))
+        return Question("Rebuild the index?", text, yes, self._job("Rebuild", work, admins=True))
 
     async def _force_rebuild(self) -> Question:
         return await self._rebuild(force=True)
@@ -168,11 +176,13 @@ class Destroying:
                 raise Mistake("the index to go back to is another one meanwhile: ask again")
             await self.assistant.roll_back(tell)
 
-        return Question("Go back to the index before?", text, "Roll back", self._job("Rollback", work))
+        return Question("Go back to the index before?", text, "Roll back", self._job("Rollback", work, admins=True))
 
-    def _job(self, title: str, work: Callable[[Tell], Awaitable[None]]) -> Callable[[], Awaitable[Markup]]:
+    def _job(
+        self, title: str, work: Callable[[Tell], Awaitable[None]], *, admins: bool = False
+    ) -> Callable[[], Awaitable[Markup]]:
         async def do() -> Markup:
-            self.jobs.start(title, work)
+            self.jobs.start(title, work, admins=admins)
             return Markup("")
 
         return do

@@ -47,10 +47,12 @@ def readably(error: Exception) -> Markup:
 
 @dataclass(slots=True)
 class Knowledge:
-    """The handlers of one desk. Work goes on in its ``jobs``, whoever looks."""
+    """The handlers of one desk. Work goes on in its ``jobs``, whoever looks. Without ``admin`` what only admins may do
+    is neither offered nor done, whatever a request says."""
 
     assistant: Assistant
     jobs: Jobs = field(default_factory=Jobs)
+    admin: bool = True
     asks: Asks = field(default_factory=Asks)
     _shelf: Shelf = field(init=False)
     _destroying: Destroying = field(init=False)
@@ -58,7 +60,7 @@ class Knowledge:
 
     def __post_init__(self) -> None:
         self._shelf = Shelf(self.assistant)
-        self._destroying = Destroying(self.assistant, self.jobs)
+        self._destroying = Destroying(self.assistant, self.jobs, self.admin)
         self._uploading = Uploading(self.assistant, self.jobs, self.asks)
 
     async def load(self, _: str, where: str | None = None) -> tuple[Any, ...]:
@@ -66,7 +68,7 @@ class Knowledge:
         try:
             found = await overview(self.assistant)
             rights = knowledge_found.access(await access(self.assistant, found))
-            indexes = knowledge_views.indexes(await self.assistant.base.indexes())
+            indexes = knowledge_views.indexes(await self.assistant.base.indexes()) if self.admin else Markup("")
         except Exception as error:
             return readably(error), *(gr.skip() for _ in range(8))
         names = [
@@ -75,7 +77,7 @@ class Knowledge:
         surfaces = list(self.assistant.settings.surfaces)
         named = [name for _, name in names]
         return (
-            knowledge_views.sources(found),
+            knowledge_views.sources(found, droppable=self.admin),
             _choices(_places(found), where),
             gr.update(choices=names),
             gr.update(choices=[("All that may be read", EVERYTHING), *names]),
@@ -89,13 +91,14 @@ class Knowledge:
     async def follow(self) -> AsyncIterator[tuple[Any, Any]]:
         """The work as it goes on, until it is over; it does not end with the page."""
         while self.jobs.job is not None and self.jobs.running:
-            yield progress(self.jobs.job), gr.update(visible=True)
+            yield progress(self.jobs.job, self.admin), gr.update(visible=self._may_stop)
             await self.jobs.wait(LOOK_EVERY)
-        yield progress(self.jobs.job) if self.jobs.job else "", gr.update(visible=False)
+        yield progress(self.jobs.job, self.admin) if self.jobs.job else "", gr.update(visible=False)
 
     async def stop(self) -> None:
-        """Stop the work."""
-        await self.jobs.stop()
+        """Stop the work, unless it is not theirs to stop."""
+        if self._may_stop:
+            await self.jobs.stop()
 
     async def do(self, message: str) -> tuple[Any, Any]:
         """Begin what a button says: a sync."""
@@ -202,6 +205,10 @@ class Knowledge:
         return ", ".join(
             next((each.readers for each in await access(self.assistant) if each.collection == collection), ())
         )
+
+    @property
+    def _may_stop(self) -> bool:
+        return self.admin or not (self.jobs.job and self.jobs.job.admins)
 
     def _start_sync(self, collection: str | None = None, source: str | None = None) -> None:
         work = partial(_sync, self.assistant, collection, [source] if source else [])

@@ -13,8 +13,8 @@ _ORDER = ("added", "changed", "moved", "deleted", "unchanged", "failed")
 _WORDS = {"failed": "unreadable"}
 
 
-def progress(job: Job) -> Markup:
-    """The work with its numbers; once it is over, the summary."""
+def progress(job: Job, admin: bool = True) -> Markup:
+    """The work with its numbers; once it is over, the summary, and for admins how to go on all the same."""
     if job.state == "running":
         return Markup("<section class='kn-job' aria-label='Work on the documents'><h2>{}</h2>{}</section>").format(
             job.title, _live(job)
@@ -24,7 +24,7 @@ def progress(job: Job) -> Markup:
     word = ("done, but not wholly", "warn") if job.state == "done" and bad else words[job.state]
     return Markup(
         "<section class='kn-job' aria-label='Work on the documents'><h2>{} {}</h2><p class='kn-sum'>{}</p>{}</section>"
-    ).format(job.title, badge(*word), _sum(job), _after(job))
+    ).format(job.title, badge(*word), _sum(job), _after(job, admin))
 
 
 def _live(job: Job) -> Markup:
@@ -54,9 +54,9 @@ def _sum(job: Job) -> Markup:
     return join((_counts(job) or "No document was touched", duration(job.seconds)), " · ")
 
 
-def _after(job: Job) -> Markup:
+def _after(job: Job, admin: bool) -> Markup:
     found = notice(job.message, "warn" if job.state == "stopped" else "bad") if job.message else Markup("")
-    if job.forcible:
+    if job.forcible and admin:
         found += Markup("<p>{}</p>").format(act("Switch all the same", "kn-ask", say("force-rebuild"), "danger"))
     found += Markup("").join(_ended(each) for each in job.ended if each.outcome != "ok")
     for gone in job.removed:

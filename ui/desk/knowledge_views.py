@@ -25,15 +25,15 @@ def say(*values: object) -> str:
     return json.dumps(values, ensure_ascii=True)
 
 
-def sources(collections: Sequence[CollectionView]) -> Markup:
+def sources(collections: Sequence[CollectionView], *, droppable: bool = True) -> Markup:
     """Every collection with its sources and what can be done with them."""
     if not any(each.sources or each.passages for each in collections):
         return empty("There are no documents yet.", "Add files here, or name sources in assistant.yaml.")
     everything = Markup('<p class="kn-all">{}</p>').format(act("Sync everything", "kn-do", say("sync"), "button"))
-    return everything + Markup("").join(_collection(each) for each in collections)
+    return everything + Markup("").join(_collection(each, droppable) for each in collections)
 
 
-def _collection(each: CollectionView) -> Markup:
+def _collection(each: CollectionView, droppable: bool) -> Markup:
     about = Markup('<p class="hint">{}</p>').format(
         join(
             (
@@ -46,7 +46,7 @@ def _collection(each: CollectionView) -> Markup:
         )
     )
     can = [act("Sync the collection", "kn-do", say("sync", each.name), "button")] if each.sources else []
-    if all(source.origin != "settings" or source.left for source in each.sources):
+    if droppable and all(source.origin != "settings" or source.left for source in each.sources):
         can.append(act("Delete the collection", "kn-ask", say("drop", each.name), "danger"))
     rows = [_source(source) for source in each.sources]
     heads = ("Source", "Documents", "Passages", "Last sync", "State", "")

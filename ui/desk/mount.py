@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from fastapi import Depends, FastAPI
 from fastapi.responses import RedirectResponse
 
+from assistant.access.identity import Role
 from assistant.app import Assistant
+from assistant.desk.knowledge_work import Jobs
 from ui.desk.guard import Guard
 from ui.desk.keys import Keys
 from ui.desk.lazily import Lazily
@@ -35,9 +38,10 @@ def mount(app: FastAPI, assistant: Assistant, machine: Token, keys: Keys) -> Non
         """Relative, so that it holds behind a prefix."""
         return RedirectResponse("desk/", 307)
 
-    inside = Lazily(lambda: _page(assistant))
-    app.mount(DESK, Guard(inside, keys))
-    _end_together(app, inside)
+    jobs = Jobs()
+    admins, editors = (Lazily(partial(_page, assistant, role, jobs)) for role in ("admin", "editor"))
+    app.mount(DESK, Guard(admins, keys, editors, lambda: assistant.settings.access.sign_in is not None))
+    _end_together(app, admins, editors)
 
 
 def head() -> str:
@@ -45,7 +49,7 @@ def head() -> str:
     return "".join(f'<script src="../switchyard/{each.name}"></script>' for each in sorted(STATIC.glob("desk*.js")))
 
 
-def _page(assistant: Assistant) -> FastAPI:
+def _page(assistant: Assistant, role: Role, jobs: Jobs) -> FastAPI:
     import gradio as gr
 
     from ui.desk import page
@@ -56,7 +60,7 @@ def _page(assistant: Assistant) -> FastAPI:
     add_download_routes(app, assistant)
     mounted: FastAPI = gr.mount_gradio_app(
         app,
-        page.build(assistant),
+        page.build(assistant, role, jobs),
         path="/",
         footer_links=[],
         run_history=False,
@@ -70,8 +74,8 @@ def _page(assistant: Assistant) -> FastAPI:
     return mounted
 
 
-def _end_together(app: FastAPI, inside: Lazily) -> None:
-    """A mounted app is not told when the server ends."""
+def _end_together(app: FastAPI, *inside: Lazily) -> None:
+    """Mounted apps are not told when the server ends."""
     outer = app.router.lifespan_context
 
     @asynccontextmanager
@@ -80,6 +84,7 @@ def _end_together(app: FastAPI, inside: Lazily) -> None:
             try:
                 yield state
             finally:
-                await inside.aclose()
+                for each in inside:
+                    await each.aclose()
 
     app.router.lifespan_context = both

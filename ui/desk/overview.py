@@ -26,15 +26,15 @@ def build(desk: Desk, tab: gr.Tab) -> None:
         down = await records.thumbs_down(base, begin)
         return (
             await attention_of(desk, figures.unanswered),
-            numbers_of(figures, down),
+            numbers_of(figures, down, jump("Models", "models") if desk.admin else Markup("")),
             mix_of(await records.mix(base, begin)),
         )
 
     desk.refresh(tab, load, [attention, numbers, mix])
 
 
-def numbers_of(figures: records.Figures, down: int) -> Markup:
-    """Tiles of a span."""
+def numbers_of(figures: records.Figures, down: int, why: Markup) -> Markup:
+    """Tiles of a span; ``why`` leads to what has failed."""
     turns = figures.turns
     spent = join((money(amount, currency) for currency, amount in sorted(figures.costs.items())), " + ")
     return tiles(
@@ -44,7 +44,7 @@ def numbers_of(figures: records.Figures, down: int) -> Markup:
         tile("In our voice", percent(figures.voiced, turns), count(figures.voiced)),
         tile("Not in the documents", percent(figures.unanswered, figures.looked_up), count(figures.unanswered)),
         tile("Thumbs down", count(down), jump("Answers", "answers"), "warn" if down else ""),
-        tile("Failed", count(figures.failed), jump("Models", "models"), "bad" if figures.failed else ""),
+        tile("Failed", count(figures.failed), why, "bad" if figures.failed else ""),
         tile("Cost", spent or "–"),
     )
 
@@ -62,13 +62,13 @@ async def attention_of(desk: Desk, unanswered: int) -> Markup:
     """What somebody should look at, each with the tab where."""
     assistant = desk.assistant
     found: list[Markup] = []
-    if assistant.problem:
+    if assistant.problem and desk.admin:
         found.append(notice(Markup("{} {}").format(_sentence(assistant.problem), jump("Models", "models")), "bad"))
     for source in (await assistant.list_sources())["sources"]:
         if source["outcome"] in ("failed", "refused"):
             text = f"The source {source['location']} of {source['collection']} was not followed: {source['message']}"
             found.append(notice(Markup("{} {}").format(_sentence(text), jump("Knowledge", "knowledge"))))
-    for name, resting in assistant.backends.resting().items():
+    for name, resting in assistant.backends.resting().items() if desk.admin else ():
         if resting:
             text = f"The model {name} rests, because it failed again and again."
             found.append(notice(Markup("{} {}").format(text, jump("Models", "models"))))

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import gradio as gr
 from markupsafe import Markup, escape
 
+from assistant.access.identity import Role
 from assistant.app import Assistant
+from assistant.desk.knowledge_work import Jobs
 from ui.place import one_line, place
 
 SPANS = {"24 hours": timedelta(hours=24), "7 days": timedelta(days=7), "30 days": timedelta(days=30), "All": None}
@@ -27,11 +29,19 @@ BLANK = Markup("<td></td>")
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What a tab is given. ``span`` is the time range above all tabs, ``opened`` holds the id of the tab in view."""
+    """What a tab is given. ``span`` is the time range above all tabs, ``opened`` holds the id of the tab in view.
+    ``role`` is that of whoever this desk is for, ``jobs`` the work on the documents, one for the desks of all roles."""
 
     assistant: Assistant
     span: gr.Radio
     opened: gr.Textbox
+    role: Role = "admin"
+    jobs: Jobs = field(default_factory=Jobs)
+
+    @property
+    def admin(self) -> bool:
+        """Whether it has what only admins may do."""
+        return self.role == "admin"
 
     def refresh(self, tab: gr.Tab, load: Callable[..., Any], outputs: Any, inputs: Sequence[Any] = ()) -> None:
         """Run ``load(span, *inputs)`` as the tab is opened, the first one with the page, and as the span changes while

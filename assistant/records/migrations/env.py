@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from assistant.records import attachments, gaps  # noqa: F401 - their tables are among those of Base
+from assistant.records import api_keys, attachments, gaps, idempotency, sign_ins  # noqa: F401 - tables of Base
 from assistant.records.models import Base
 
 context.configure(

@@ -1,0 +1,31 @@
+"""A request that is turned away before any route has seen it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from starlette.types import Scope, Send
+
+from assistant.access.identity import Denied
+from ui.openai_errors import refusal
+
+
+async def refuse(
+    scope: Scope, send: Send, status: int, code: str, message: str, headers: Iterable[tuple[str, str]] = ()
+) -> None:
+    """Answer with an error in the shape of the API that was asked."""
+    path = scope["path"].removeprefix(scope.get("root_path", ""))
+    shape = refusal(code, message, status) if path.startswith("/v1/") else {"error": {"code": code, "message": message}}
+    body = json.dumps(shape).encode()
+    own = {"content-type": "application/json", "content-length": str(len(body)), **dict(headers)}
+    if status == 401:
+        own["www-authenticate"] = "Bearer"
+    raw = [(name.encode(), value.encode()) for name, value in own.items()]
+    await send({"type": "http.response.start", "status": status, "headers": raw})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+
+async def deny(scope: Scope, send: Send, denied: Denied, headers: Iterable[tuple[str, str]] = ()) -> None:
+    """Answer to somebody who is not let in."""
+    await refuse(scope, send, denied.status, denied.code, str(denied), headers)
