@@ -132,7 +132,10 @@ class FrontDoor:
             scheme, _, token = shown[0].partition(" ")
             if len(shown) > 1 or scheme.lower() != "bearer":
                 raise Denied(401, "invalid_token", "Show one credential, as Authorization: Bearer …")
-            return _for_user(await self._gate.bearer(token.strip()), asked.headers), False
+            token = token.strip()
+            if asked.path.startswith("/v1/") and not self._gate.needs(token):
+                return None, False
+            return _for_user(await self._gate.bearer(token), asked.headers), False
         cookie = cookie_parser(asked.headers.get("cookie", "")).get(COOKIE)
         if not cookie or asked.path.startswith(paths.PUBLIC_BELOW):
             return None, False

@@ -63,6 +63,11 @@ class Gate:
             log.info("a credential was refused: %s", reason)
             raise Denied(401, "invalid_token", "This credential is wrong, has expired or was revoked.") from None
 
+    def needs(self, token: str) -> bool:
+        """Whether a bearer must be right. Clients of OpenAI's insist on a key, so that people write anything where none
+        is needed: that counts as nothing, unless it has the form of a credential of ours."""
+        return self._settings().access.mode != "none" or token.startswith(PREFIX) or token.count(".") == 2
+
     async def session(self, cookie: str) -> Identity | None:
         """Who is signed in on the pages by a cookie; None where nobody is, or no more."""
         return await self._sessions.of(cookie) if self._sessions is not None else None

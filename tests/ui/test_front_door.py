@@ -293,6 +293,20 @@ async def test_a_wrong_credential_is_refused_in_one_wording(tmp_path: Path, mode
             assert answer.json()["error"]["code"] == "invalid_token"
 
 
+@pytest.mark.parametrize("shown", ["none", "x", "sk-proj-abc", "not-needed"])
+async def test_clients_of_openais_may_show_any_key_where_none_is_needed(tmp_path: Path, shown: str) -> None:
+    headers = {"Authorization": f"Bearer {shown}"}
+    async with door(tmp_path, "none") as client:
+        assert (await client.get("/v1/models", headers=headers)).status_code == 200
+        assert (await client.get("/api/v1/me", headers=headers)).status_code == 401
+        assert (await client.get("/v1x", headers=headers)).status_code == 401
+        for ours in ("sy_abc_def", token(secret=OTHER), "a.b.c"):
+            answer = await client.get("/v1/models", headers={"Authorization": f"Bearer {ours}"})
+            assert answer.status_code == 401, ours
+    async with door(tmp_path / "required", "required") as client:
+        assert (await client.get("/v1/models", headers=headers)).status_code == 401
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

@@ -302,7 +302,7 @@ async def test_a_refusal_has_the_same_headers_and_says_nothing(server: Serving) 
 
 
 async def test_below_v1_a_refusal_has_the_shape_of_openai(server: Serving) -> None:
-    refused = httpx.get(f"{server.url}/v1/models", headers={"Authorization": "Bearer x"}).json()["error"]
+    refused = httpx.get(f"{server.url}/v1/models", headers={"Authorization": "Bearer sy_x"}).json()["error"]
     assert refused["code"] == "invalid_api_key" and {"type", "param", "message"} < set(refused)
 
 
