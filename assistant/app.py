@@ -183,10 +183,17 @@ class Assistant:
         tell_what_changed(before, new, given)
 
     async def ingest(
-        self, given: Sequence[Path | str], collection: str, tell: Tell = lambda _: None, *, force: bool = False
+        self,
+        given: Sequence[Path | str],
+        collection: str,
+        tell: Tell = lambda _: None,
+        *,
+        force: bool = False,
+        outward: bool = False,
     ) -> None:
-        """Files, folders and addresses into a collection. Raises Mistake before anything is changed."""
-        await ingest(self.collections, [str(each) for each in given], collection, tell, force=force)
+        """Files, folders and addresses into a collection; with ``outward`` only addresses of the public web. Raises
+        Mistake before anything is changed."""
+        await ingest(self.collections, [str(each) for each in given], collection, tell, force=force, outward=outward)
 
     async def sync(
         self,

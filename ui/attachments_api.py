@@ -17,6 +17,7 @@ from assistant.access.identity import Identity
 from assistant.app import Assistant
 from assistant.conversation.accepting import an_id, no_conversation
 from assistant.conversation.attaching import rejected
+from assistant.records.attachments import AttachmentRecords
 from ui.api_errors import refusals
 from ui.idempotency import Done, OnlyOnce
 from ui.reach import Asker, Here, as_json, reach
@@ -70,7 +71,9 @@ async def attach(
 @router.delete("/attachments/{attachment}", operation_id="detach", response_model=Deleted, responses=refusals(404))
 async def detach(attachment: str, assistant: Here, who: Asker) -> Response:
     """Delete a file with all that was made of it."""
-    if not an_id(attachment):
+    found = await AttachmentRecords(assistant.records).one(attachment, who.person) if an_id(attachment) else None
+    surface = await assistant.records.surface_of(found.conversation, who.person) if found else None
+    if surface is None or not who.on(surface):
         raise rejected("unknown_attachment")
     await assistant.attachments.remove(attachment, person=who.person)
     return as_json({"deleted": True})

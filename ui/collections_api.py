@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException
@@ -13,10 +12,10 @@ from assistant.access.identity import Denied, Identity
 from assistant.conversation.service import TurnRejected
 from assistant.knowledge.attached import is_attached
 from assistant.knowledge.happenings import Mistake
+from assistant.knowledge.sources.outward import leads_outward
 from ui.api_errors import refusals
 from ui.identity import Who
 from ui.openapi import ADMIN, EDITOR, work_events
-from ui.outward import leads_outward
 from ui.paging import Paged, paged
 from ui.reach import Here, acting, as_json, everywhere, reach
 from ui.shapes_knowledge import CollectionPage, Dropped, RemovedSource, SourcePage
@@ -136,11 +135,12 @@ async def remove_source(body: RemoveBody, assistant: Here, who: Who) -> Response
 async def ingest(body: IngestBody, assistant: Here, who: Who) -> Response:
     """Add sources to a collection and sync them at once."""
     _check(who, body.collection)
-    if who.via != "machine":
+    outward = who.via != "machine"
+    if outward:
         for each in body.paths:
-            if not await asyncio.to_thread(leads_outward, each):
+            if not await leads_outward(each):
                 raise Denied(403, "forbidden", "Only commands on this machine may add what is on it or beside it.")
-    return worked(lambda tell: assistant.ingest(body.paths, body.collection, tell, force=body.force))
+    return worked(lambda tell: assistant.ingest(body.paths, body.collection, tell, force=body.force, outward=outward))
 
 
 def _name(row: dict[str, Any]) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
@@ -18,6 +18,7 @@ from assistant.conversation.service import TurnRejected
 from assistant.records.conversations import Conversation, Unusable
 from assistant.records.corrections import Corrections
 from assistant.records.feedback import Feedbacks
+from assistant.records.repository import Branch
 from ui.api_errors import refusals
 from ui.paging import Paged
 from ui.reach import Asker, Here, as_json
@@ -32,6 +33,7 @@ FILE: dict[str, Any] = {
 }
 router = APIRouter(prefix="/api/v1/conversations", tags=["conversations"])
 ONE = "/{conversation}"
+Last = Annotated[int | None, Query(ge=1, le=1000, description="only so many turns, the last ones", examples=[30])]
 
 
 class ConversationBody(BaseModel):
@@ -59,15 +61,20 @@ async def listed(
 
 @router.get(ONE, operation_id="read_conversation", response_model=WholeConversation, responses=refusals(404))
 async def one(
-    conversation: str, assistant: Here, who: Asker, render: Render_ | None = None, language: Language | None = None
+    conversation: str,
+    assistant: Here,
+    who: Asker,
+    last: Last = None,
+    render: Render_ | None = None,
+    language: Language | None = None,
 ) -> Response:
     """One with its turns, those of the branch that is shown."""
     found = await _one(assistant, conversation, who)
-    rows = await _turns(assistant, conversation, who.person)
+    rows, earlier = await _turns(assistant, conversation, who.person, last)
     for row in rows if render else ():
         row["html"] = rendered(assistant, found.surface, row, language)
         await asyncio.sleep(0)  # each takes some milliseconds: others come between
-    return as_json({**_row(found), "turns": rows})
+    return as_json({**_row(found), "turns": rows, "earlier": earlier})
 
 
 @router.patch(ONE, operation_id="change_conversation", response_model=ConversationRow, responses=refusals(404))
@@ -112,12 +119,15 @@ async def export(
     return Response(text, media_type=kind, headers={"Content-Disposition": f"attachment; filename=chat.{suffix}"})
 
 
-async def _turns(assistant: Assistant, conversation: str, person: str) -> list[dict[str, Any]]:
-    turns = await assistant.records.turns(conversation)
+async def _turns(
+    assistant: Assistant, conversation: str, person: str, last: int | None
+) -> tuple[list[dict[str, Any]], bool]:
+    branch = await assistant.records.branch(conversation, person, last) or Branch([], False)
     said = await Feedbacks(assistant.records).of(conversation, person)
     noted = await Corrections(assistant.records).listed(conversation)
     corrected = {each.question: each for each in noted if each.verdict in VERDICTS}
-    return [turn_row(turn, said.get(turn.id), corrected.get(turn.question)) for turn in turns]
+    rows = [turn_row(turn, said.get(turn.id), corrected.get(turn.question)) for turn in branch.turns]
+    return rows, branch.earlier
 
 
 async def _one(assistant: Assistant, conversation: str, who: Identity) -> Conversation:

@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 from pydantic import Field
 
-from assistant.access.identity import Identity
+from assistant.access.identity import Denied, Identity
 from assistant.app import Assistant
 from assistant.conversation.correct import row
 from assistant.conversation.service import TurnRejected
@@ -67,7 +67,9 @@ async def take_back(turn: str, assistant: Here, who: Asker) -> Response:
 
 @router.get("/corrections", operation_id="list_corrections", response_model=CorrectionPage, **EDITOR)
 async def corrections(assistant: Here, who: Who, wanted: Paged) -> Response:
-    """All that people have said of routes, as labelled turns."""
+    """All that people have said of routes, as labelled turns. They hold answers, from whatever collection."""
+    if who.collections is not None:
+        raise Denied(403, "forbidden", "This needs a key that is not held to some collections.")
     noted = [each for each in await assistant.service.corrections() if who.on(each.surface)]
     found, after = paged([row(each) for each in noted], wanted)
     return as_json({"corrections": found, "next": after})

@@ -79,13 +79,15 @@ async def search_route(body: SearchBody, assistant: Here, who: Who) -> Response:
 async def search(
     assistant: Assistant, who: Identity, query: str, *, surface: str | None = None, collection: str | None = None
 ) -> dict[str, Any]:
-    """The fields of a ``retrieved`` event, for a query of somebody. Raises TurnRejected and StoreError."""
+    """The fields of a ``retrieved`` event, for a query of somebody; it counts as a turn. Raises TurnRejected and
+    StoreError."""
     text = turn_text(query, assistant.settings.limits.turn_characters)
     surface, readable = await reach(assistant, who, surface, collection)
-    try:
-        found = await assistant.base.search(Turn(text, (), surface, readable))
-    except EmbedderError as error:
-        raise StoreUnavailable(str(error)) from error
+    async with assistant.service.counted(who, surface):
+        try:
+            found = await assistant.base.search(Turn(text, (), surface, readable))
+        except EmbedderError as error:
+            raise StoreUnavailable(str(error)) from error
     event = encode(Retrieved(found.query, tuple(sorted(readable)), found.passages, found.evidence, found.fresh))
     return {name: value for name, value in event.items() if name != "type"}
 

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from assistant.access.gate import Gate
 from assistant.access.identity import Denied, Identity
 from assistant.access.limits_attempts import Attempts
+from assistant.conversation.front import DEFAULT_SURFACE
 from assistant.records.repository import RecordsError
 from assistant.settings import Settings
 from ui import front_origins as origins
@@ -98,8 +99,7 @@ class FrontDoor:
             self._check_page(asked)
             who, ended = await self._who(asked)
             who, origin = self._from(asked, who)
-            if who is None and not asked.public and not paths.own_door(asked.path):
-                self._gate.nobody()
+            self._check_place(asked, who)
         except _Foreign:
             await _foreign(scope, send)
         except Denied as denied:
@@ -124,6 +124,15 @@ class FrontDoor:
             raise _Foreign
         if not asked.public and origins.smuggled(asked.method, asked.headers):
             raise _Foreign
+
+    def _check_place(self, asked: _Asked, who: Identity | None) -> None:
+        """Raises Denied where nobody may be, or not this one."""
+        if asked.public or paths.own_door(asked.path):
+            return
+        if who is None:
+            self._gate.nobody()
+        elif paths.of_the_page(asked.path) and not who.on(DEFAULT_SURFACE):
+            raise Denied(403, "forbidden", "This page is not for who asks.")
 
     async def _who(self, asked: _Asked) -> tuple[Identity | None, bool]:
         """Who asks, and whether they come with a session that has ended. Raises Denied."""

@@ -46,6 +46,12 @@ def for_programs(path: str) -> bool:
     return path.startswith(FOR_PROGRAMS)
 
 
+def of_the_page(path: str) -> bool:
+    """Whether it is the chat page or a part of it, all of which is of one surface. Nothing else that is not public is
+    left."""
+    return not (for_programs(path) or own_door(path) or path == "/metrics")
+
+
 def page(path: str) -> bool:
     """Whether somebody who is not signed in may be led to the sign-in from there."""
     return not path.startswith((*FOR_PROGRAMS, "/gradio_api/", "/assets/", "/static/", "/metrics"))

@@ -67,7 +67,7 @@ class TurnRow(Shape):
 
 
 class WholeConversation(Shape):
-    """A conversation with the turns of the branch that is shown."""
+    """A conversation with the turns of the branch that is shown; ``earlier`` where there are more before them."""
 
     id: str
     surface: str
@@ -76,6 +76,7 @@ class WholeConversation(Shape):
     created_at: str
     updated_at: str
     turns: list[TurnRow]
+    earlier: bool
 
 
 class Deleted(Shape):

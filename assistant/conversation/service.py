@@ -251,6 +251,13 @@ class ChatService:
         return Turn(text, history, thread.surface, searched, chosen, turn, stored.conversation, grant=grant)
 
     @asynccontextmanager
+    async def counted(self, who: Identity, surface: str) -> AsyncIterator[None]:
+        """Let in what is no turn, such as a search, as if it were one. Raises TurnRejected."""
+        async with self._admitted(who, surface) as grant:
+            yield
+        await self._limiter.ended(grant)
+
+    @asynccontextmanager
     async def _admitted(self, who: Identity, surface: str) -> AsyncIterator[Grant]:
         """Its place, free again where it is not recorded. Raises TurnRejected where a limit does not let it in."""
         amounts = self._front.amounts.get(surface) or Amounts()

@@ -8,18 +8,21 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from assistant.knowledge.happenings import Mistake
-from assistant.knowledge.sources import SourceSpec
+from assistant.knowledge.sources import OUTWARD, SourceSpec
 from assistant.knowledge.sources.names import is_document, is_entered
 from assistant.settings import DEMO_DOCUMENTS, DEMO_PATH
 
 _SITEMAP = re.compile(r"sitemap[^/]*\.xml(\.gz)?$", re.IGNORECASE)
 
 
-def spec_of(given: str, known: Sequence[SourceSpec] = ()) -> SourceSpec:
-    """The source that is meant: one of ``known`` where that holds it already, else a new one. Raises Mistake for a
-    path that does not exist."""
+def spec_of(given: str, known: Sequence[SourceSpec] = (), *, outward: bool = False) -> SourceSpec:
+    """The source that is meant: one of ``known`` where that holds it already, else a new one; with ``outward`` only
+    an address, to be read on the public web. Raises Mistake for a path that does not exist."""
     if re.match(r"https?://[^/]", given):
-        return SourceSpec("sitemap" if _SITEMAP.search(given.partition("?")[0]) else "url", given)
+        options = {OUTWARD: True} if outward else {}
+        return SourceSpec("sitemap" if _SITEMAP.search(given.partition("?")[0]) else "url", given, options)
+    if outward:
+        raise Mistake("only addresses that begin with https:// or http:// can be added from elsewhere")
     path = DEMO_DOCUMENTS if given == DEMO_PATH else Path(os.path.abspath(Path(given).expanduser()))
     if not path.exists():
         raise Mistake(f"there is no file or folder {given}")

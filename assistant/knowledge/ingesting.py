@@ -12,17 +12,24 @@ from assistant.records.manifest import SourceState
 
 
 async def ingest(
-    collections: Collections, given: Sequence[str], collection: str, tell: Tell, *, force: bool = False
+    collections: Collections,
+    given: Sequence[str],
+    collection: str,
+    tell: Tell,
+    *,
+    force: bool = False,
+    outward: bool = False,
 ) -> None:
     """Files, folders and addresses as sources of a collection, synced. What a known folder holds already is synced
-    with that folder; a new folder takes the place of what commands added below it.
+    with that folder; a new folder takes the place of what commands added below it. ``outward`` takes addresses of the
+    public web alone, and has them read there from now on.
 
     Raises Mistake for what cannot be a source, and then nothing is remembered of it.
     """
     before = [state.spec for state in await collections.states(collection) if not collections.left(state)]
     specs: dict[str, SourceSpec] = {}
     for each in given:
-        spec = spec_of(each, [*before, *specs.values()])
+        spec = spec_of(each, [*before, *specs.values()], outward=outward)
         specs[spec.id] = spec
     states = await collections.add(collection, specs.values())
     ended: dict[str, Ended] = {}
@@ -33,8 +40,9 @@ async def ingest(
         tell(happening)
 
     await collections.sync(states, listen, force=force)
+    known = {spec.id for spec in before}
     await _forget_what_is_nothing(
-        collections, collection, [spec for spec in specs.values() if spec not in before], ended
+        collections, collection, [spec for spec in specs.values() if spec.id not in known], ended
     )
     for spec in specs.values():
         if ended[spec.label].outcome == "ok":

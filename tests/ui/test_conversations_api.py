@@ -49,8 +49,12 @@ def test_a_conversation_is_found_read_renamed_pinned_and_deleted(server: Serving
     assert (row["id"], row["surface"], row["pinned"], row["turns"]) == (conversation, "portal", False, 2)
     assert listed(server, search=word, surface="elsewhere") == []
 
+    short = call(server, "GET", f"conversations/{conversation}", last=1).json()
+    assert [turn["text"] for turn in short["turns"]] == ["thanks"] and short["earlier"] is True
+    assert call(server, "GET", f"conversations/{conversation}", last=2).json()["earlier"] is False
     found = one(server, conversation)
-    assert found["id"] == conversation and [turn["text"] for turn in found["turns"]][1] == "thanks"
+    assert found["id"] == conversation and found["earlier"] is False
+    assert [turn["text"] for turn in found["turns"]][1] == "thanks"
     turn = found["turns"][0]
     assert turn.keys() == {
         "id", "parent", "siblings", "text", "collection", "answer", "status", "created_at",

@@ -6,6 +6,7 @@ import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import BrowserContext, Page, expect
@@ -97,6 +98,29 @@ async def test_open_ask_read_the_source_rate_and_come_back(context: BrowserConte
     await expect(widget.answer).to_contain_text("£165", timeout=15_000)
     again = widget.turns.last.get_by_role("button", name="Good answer")
     await expect(again).to_have_attribute("aria-pressed", "true")
+    quiet(page)
+
+
+async def test_a_long_conversation_comes_in_parts(context: BrowserContext, host: Host, server: Serving) -> None:
+    host.sub = "long"
+    page, widget = await opened(context, host)
+    async with page.expect_response(lambda each: each.url.endswith("/api/v1/chat")) as chat:
+        await widget.ask(LONDON)
+    headers = {"Authorization": (await (await chat.value).request.all_headers())["authorization"]}
+    async with httpx.AsyncClient(base_url=f"{server.url}/api/v1", headers=headers, timeout=60) as program:
+        (known,) = (await program.get("/conversations")).json()["conversations"]
+        for number in range(2, 36):
+            body = {"message": f"{LONDON} ({number})", "conversation": known["id"], "route": "retrieve"}
+            assert "event: finished" in (await program.post("/chat", json=body)).text
+    await page.reload()
+    await widget.open()
+    await expect(widget.turns).to_have_count(30, timeout=15_000)
+    await expect(widget.turns.first).to_contain_text("(6)")
+    await widget.frame.locator("#earlier").click()
+    await expect(widget.turns).to_have_count(35, timeout=15_000)
+    await expect(widget.frame.locator("#earlier")).to_be_hidden()
+    for number in (2, 5, 6, 35):
+        await expect(widget.turns.nth(number - 1)).to_contain_text(f"({number})")
     quiet(page)
 
 

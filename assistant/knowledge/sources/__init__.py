@@ -15,7 +15,9 @@ from typing import Any, Protocol
 from assistant.knowledge.documents import Document
 from assistant.knowledge.sources.urls import is_secret, masked
 
-_CHOOSING = ("include", "exclude", "limit")
+OUTWARD = "outward"
+"""The option of a web source that came from elsewhere: it is read on the public web or not at all."""
+_APART = ("include", "exclude", "limit", OUTWARD)
 
 
 class SourceError(Exception):
@@ -45,11 +47,11 @@ class SourceSpec:
     def id(self) -> str:
         """The same for the same place in every process; stored with each chunk, 16 hexadecimal digits.
 
-        What only chooses among the documents of a place (include, exclude, limit) is not in it, nor are keys and
-        passwords, nor whether a path is a file or a folder: changing those must not make it another source.
+        What only chooses among the documents of a place (include, exclude, limit) is not in it, nor are ``outward``,
+        keys and passwords, nor whether a path is a file or a folder: changing those must not make it another source.
         """
         kind = "path" if self.kind in ("file", "folder") else self.kind
-        told = {name: value for name, value in self.options.items() if name not in _CHOOSING}
+        told = {name: value for name, value in self.options.items() if name not in _APART}
         plain = json.dumps([kind, masked(self.location), _without_secrets(told)], sort_keys=True, default=str)
         return hashlib.sha256(plain.encode()).hexdigest()[:16]
 

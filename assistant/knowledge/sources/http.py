@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 from assistant.knowledge.loading import MAX_BYTES, ReadError
 from assistant.knowledge.sources import Gone, NotModified
+from assistant.knowledge.sources.outward import Way, way_out
 from assistant.knowledge.sources.urls import asks_to_sign_in, is_web, masked, same_site
 
 if TYPE_CHECKING:
@@ -49,13 +50,15 @@ PATIENT = Patience()
 
 class Web:
     """The client of one site, the one of ``address``, whose user and password are sent with every request to it.
+    ``outward`` has every request, redirected ones too, lead to the public web or nowhere.
 
     ``async with`` opens and closes it.
     """
 
-    def __init__(self, address: str, patience: Patience = PATIENT) -> None:
+    def __init__(self, address: str, patience: Patience = PATIENT, *, outward: bool = False) -> None:
         self._address = address
         self._patience = patience
+        self._outward = outward
         self._gate = asyncio.Semaphore(patience.at_once)
         self._client: httpx.AsyncClient | None = None
 
@@ -67,6 +70,7 @@ class Web:
             timeout=httpx.Timeout(patience.read, connect=patience.connect),
             limits=httpx.Limits(max_connections=patience.at_once),
             headers={"User-Agent": "switchyard (keeps a document base in step)"},
+            trust_env=not self._outward,  # a proxy would look the name up anew
         )
         return self
 
@@ -117,12 +121,16 @@ class Web:
         if self._client is None:
             raise RuntimeError("the source is not open")
         try:
-            auth = self._auth(url)
-            async with self._client.stream("GET", url, headers=_conditions(known), auth=auth) as response:
+            auth, at = self._auth(url), httpx.URL(url)
+            way = await way_out(at) if self._outward else Way(at)
+            headers = _conditions(known) | way.headers
+            async with self._client.stream(
+                "GET", way.url, headers=headers, auth=auth, extensions=way.extensions
+            ) as response:
                 if response.has_redirect_location:
-                    return str(response.url.join(response.headers["location"]))
+                    return str(at.join(response.headers["location"]))
                 _judge(response, known)
-                return Page(str(response.url), dict(response.headers), await _body(response))
+                return Page(str(at), dict(response.headers), await _body(response))
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise ReadError(_why(error, self._patience)) from error
 

@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from assistant.knowledge.sources import Source, SourceError, SourceSpec
+from assistant.knowledge.sources import OUTWARD, Source, SourceError, SourceSpec
 
 _HERE = "assistant.knowledge.sources"
 
@@ -41,8 +41,8 @@ _GLOBS = frozenset({"include", "exclude"})
 KINDS: Mapping[str, Kind] = {
     "folder": Kind("local", "FolderSource", _GLOBS, lambda given: {"avoid": given.avoid}),
     "file": Kind("local", "FileSource", frozenset(), lambda given: {"avoid": given.avoid}),
-    "url": Kind("web", "PageSource"),
-    "sitemap": Kind("web", "SitemapSource", _GLOBS | {"limit"}),
+    "url": Kind("web", "PageSource", frozenset({OUTWARD})),
+    "sitemap": Kind("web", "SitemapSource", _GLOBS | {"limit", OUTWARD}),
     "git": Kind(
         "git", "GitSource", _GLOBS | {"ref", "folder"}, lambda given: {"avoid": given.names, "cache": given.cache}
     ),

@@ -21,7 +21,7 @@ from assistant.knowledge.documents import Document
 from assistant.knowledge.loading import MAX_BYTES, ReadError
 from assistant.knowledge.properties import parse_date
 from assistant.knowledge.readers import SUFFIXES, read_bytes
-from assistant.knowledge.sources import Fetched, Gone, Listed, Listing, SourceError, SourceSpec
+from assistant.knowledge.sources import OUTWARD, Fetched, Gone, Listed, Listing, SourceError, SourceSpec
 from assistant.knowledge.sources.http import PATIENT, Page, Patience, Web, last_modified, token
 from assistant.knowledge.sources.names import Patterns
 from assistant.knowledge.sources.urls import is_web, masked, path_of, same_site, uri_of
@@ -55,7 +55,7 @@ class PageSource:
 
     def __init__(self, spec: SourceSpec, patience: Patience = PATIENT) -> None:
         self.spec = spec
-        self._web = Web(spec.location, patience)
+        self._web = Web(spec.location, patience, outward=bool(spec.options.get(OUTWARD)))
 
     async def __aenter__(self) -> Self:
         await self._web.__aenter__()
@@ -78,7 +78,7 @@ class SitemapSource:
         self.spec = spec
         self._patterns = Patterns(spec)
         self._limit = int(spec.options.get("limit") or MOST_PAGES + 1)
-        self._web = Web(spec.location, patience)
+        self._web = Web(spec.location, patience, outward=bool(spec.options.get(OUTWARD)))
         self._entries: dict[str, _Entry] = {}
 
     async def __aenter__(self) -> Self:

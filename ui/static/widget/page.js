@@ -343,7 +343,7 @@ async function* events(body) {
 // ---- A turn on the page
 
 const running = { stop: null };
-let conversation = null, earlier = [];
+let conversation = null, earlier = [], unread = null;  // id of the first turn that is known, if there are more before it
 const sources = new WeakMap();
 
 const drawn = (text) => {
@@ -615,6 +615,7 @@ const begin = () => {
   busy(null);
   conversation = null;
   earlier = [];
+  unread = null;
   turns.replaceChildren();
   $("earlier").hidden = true;
   $("greeting").hidden = false;
@@ -628,19 +629,29 @@ const revived = (row) => {
   settle(turn, { ...row.html, turn: row.id, status: row.html?.status ?? row.status }, row.feedback);
   return turn.element;
 };
+const read = async (id, which = "") =>
+  (await api(`conversations/${encodeURIComponent(id)}?render=html&language=${boot.language}${which}`)).json();
 const load = async (id) => {
-  const answer = await api(`conversations/${encodeURIComponent(id)}?render=html&language=${boot.language}`);
-  const found = await answer.json();
+  const found = await read(id, `&last=${AT_ONCE}`);
   begin();
   remember(found.id);
-  earlier = found.turns;
-  turns.append(...earlier.splice(-AT_ONCE).map(revived));
-  $("greeting").hidden = found.turns.length + turns.children.length > 0;
-  $("earlier").hidden = !earlier.length;
+  unread = found.earlier ? found.turns[0].id : null;
+  turns.append(...found.turns.map(revived));
+  $("greeting").hidden = turns.children.length > 0;
+  $("earlier").hidden = !unread;
   log.scrollTop = log.scrollHeight;
   requestAnimationFrame(() => { log.scrollTop = log.scrollHeight; tail(); });
 };
-$("earlier").addEventListener("click", () => {
+$("earlier").addEventListener("click", async () => {
+  if (unread) {
+    const id = conversation, first = unread;
+    try {
+      const all = (await read(id)).turns;
+      if (conversation !== id || unread !== first) return;
+      earlier = all.slice(0, Math.max(0, all.findIndex((turn) => turn.id === first)));
+      unread = null;
+    } catch (error) { trouble(error.message); return; }
+  }
   const end = log.scrollHeight - log.scrollTop, added = earlier.splice(-AT_ONCE).map(revived);
   turns.prepend(...added);
   log.scrollTop = log.scrollHeight - end;
