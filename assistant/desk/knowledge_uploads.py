@@ -156,9 +156,11 @@ async def remove_source(assistant: Assistant, collection: str, source: str) -> i
     the settings."""
     known = await known_source(assistant, collection, source)
     spec = known.state.spec
+    removed = await assistant.collections.remove(collection, [source])
+    # Last: where the passages cannot be taken out, nothing is gone that people still find.
     if is_uploads(assistant.settings.data, collection, spec.kind, spec.location):
         await asyncio.to_thread(_clear, folder(assistant.settings.data, collection))
-    return (await assistant.collections.remove(collection, [source])).documents
+    return removed.documents
 
 
 async def drop(assistant: Assistant, collection: str) -> None:
@@ -166,9 +168,9 @@ async def drop(assistant: Assistant, collection: str) -> None:
     settings."""
     if collection in assistant.settings.collections:
         raise Mistake(f"{collection} is in the settings: take collections.{collection} out of assistant.yaml first")
+    await assistant.collections.drop(collection)
     if COLLECTION.fullmatch(collection):
         await asyncio.to_thread(_clear, folder(assistant.settings.data, collection))
-    await assistant.collections.drop(collection)
 
 
 async def _uploads(assistant: Assistant, collection: str, source: str) -> Path:

@@ -137,8 +137,8 @@ def test_the_migrations_make_what_the_models_say() -> None:
     from alembic.migration import MigrationContext
     from sqlalchemy import create_engine
 
+    from assistant.records.database import migrate
     from assistant.records.models import Base
-    from assistant.records.repository import migrate
 
     engine = create_engine("sqlite://")
     with engine.begin() as connection:

@@ -7,9 +7,10 @@ import pytest
 from sqlalchemy import create_engine, inspect
 
 from assistant.knowledge.sources import SourceSpec
+from assistant.records.database import migrate
 from assistant.records.manifest import Manifest
 from assistant.records.models import Base
-from assistant.records.repository import Repository, migrate
+from assistant.records.repository import Repository
 
 FOLDER = SourceSpec("folder", "/srv/docs", {"include": ["*.md"]})
 PAGE = SourceSpec("url", "https://example.org/a")

@@ -12,8 +12,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from assistant.records.corrections import Corrections
+from assistant.records.database import MIGRATIONS
 from assistant.records.models import Base, TurnRow
-from assistant.records.repository import MIGRATIONS, Repository
+from assistant.records.repository import Repository
 from tests.records.test_tree import again, the
 
 
