@@ -296,6 +296,8 @@ async def test_nothing_is_cut_off_at_any_width(browser: Browser, server: Serving
         box = await page.locator("#box").bounding_box()
         assert box is not None and box["x"] >= 0 and box["x"] + box["width"] <= width
         assert box["width"] <= 1100
+        head = await page.locator("#title h1").bounding_box()
+        assert head is not None and head["height"] < 60, "the title stands on one line, or two on a phone"
 
 
 async def test_text_from_the_right_stands_on_the_right(browser: Browser, server: Serving) -> None:
