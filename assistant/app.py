@@ -84,6 +84,7 @@ class Assistant:
     sessions: SignIns = field(init=False)
     _following: Following = field(init=False)
     _keys: KeySets = field(default_factory=KeySets)
+    _api_keys: ApiKeys = field(init=False)
     _opened: AsyncExitStack = field(default_factory=AsyncExitStack)
     _service: ChatService | None = None
     _versions: Versions = field(init=False)
@@ -93,6 +94,7 @@ class Assistant:
     def __post_init__(self) -> None:
         self._following = Following(self.file, self._take)
         self.sessions = SignIns(self.records, lambda: self.settings)
+        self._api_keys = ApiKeys(self.records)
         self._readers = Readers(self.base, self.collections)
         private = PrivateCollections(self.base, self.collections.manifest)
         folder, alone = self.settings.data / "attachments", self.settings.store.engine == "embedded"
@@ -129,6 +131,7 @@ class Assistant:
             await self.base.open(self.build(), whatever=self.whatever)
             await self.records.open()
             opened.push_async_callback(self.records.close)
+            opened.push_async_callback(self._api_keys.aclose)
             await legacy.take_over(self.settings.data, self.collections.manifest)
             await self._name_collections(self.settings)
             await self.attachments.open()
@@ -145,8 +148,8 @@ class Assistant:
 
     def gate(self, machine: str) -> Gate:
         """What knows people by what they show; ``machine`` is the token of this machine's commands."""
-        guests, keys = Guests(self.settings.data), ApiKeys(self.records)
-        return Gate(lambda: self.settings, keys, machine, guests, self.sessions, sets=self._keys, before=self.follow)
+        guests, keys, sets = Guests(self.settings.data), self._api_keys, self._keys
+        return Gate(lambda: self.settings, keys, machine, guests, self.sessions, sets=sets, before=self.follow)
 
     async def warm_up(self) -> None:
         """Load what is otherwise loaded by the first turn."""

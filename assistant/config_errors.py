@@ -89,6 +89,8 @@ class Written:
                     self.add(at, found.words(self._referred(at)), found.fix)
             elif item["type"] == "extra_forbidden":
                 self.add_unknown(loc)
+            elif item["type"] == "missing":
+                self.add(loc, "is needed.", schema_at(loc).get("description", ""))
             elif loc[-1:] == ("[key]",):
                 self.add(loc[:-1], "has a name that cannot be used.", _name_fix(str(loc[-2])))
             else:

@@ -86,7 +86,8 @@ class Amounts(Section):
     wrong_credentials_per_minute: Whole = Field(
         default=20,
         ge=1,
-        description="Wrong keys and tokens that are looked at from one network address in a minute; then it waits.",
+        description="Wrong keys and tokens from one network address in a minute; more are answered with 429. Right "
+        "ones are always let in.",
     )
     new_guests_per_minute: Whole = Field(
         default=30, ge=1, description="Guests that may begin from one network address in a minute."

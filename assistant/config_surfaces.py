@@ -79,7 +79,7 @@ Colour = Annotated[str, PlainValidator(_colour), WithJsonSchema({"type": "string
 
 
 class Surface(Section):
-    """A place where people chat, with a policy of its own. Only portal has a page; others are used by the API."""
+    """A place where people chat, with a policy of its own. Each has a widget; portal also the chat page."""
 
     voice: Literal["always", "on_request", "never"] = Field(
         default="on_request",
@@ -108,32 +108,26 @@ class Surface(Section):
     )
     title: Localised = Field(
         default="Switchyard",
-        description="Page of the surface portal: its title. This and the four below may differ by language: "
-        "{en: …, de: …}.",
+        description="Title of its widget; of portal also of the chat page, as all below. This and the four below may "
+        "differ by language: {en: …, de: …}.",
     )
     greeting: Localised = Field(
         default={"en": "Hello! What would you like to know?", "de": "Hallo! Was möchten Sie wissen?"},
-        description="Page of the surface portal: first words of a conversation, in Markdown.",
+        description="First words of a conversation, in Markdown.",
     )
     placeholder: Localised = Field(
         default={"en": "Ask a question", "de": "Stellen Sie eine Frage"},
-        description="Page of the surface portal: hint in the empty field.",
+        description="Hint in the empty field.",
     )
-    disclaimer: Localised | None = Field(
-        default=None, description="Page of the surface portal: small print below the field."
-    )
-    suggestions: LocalisedList = Field(
-        default_factory=list, description="Page of the surface portal: questions offered at the start."
-    )
+    disclaimer: Localised | None = Field(default=None, description="Small print below the field.")
+    suggestions: LocalisedList = Field(default_factory=list, description="Questions offered at the start.")
     contact: str | None = Field(default=None, description="Whom to ask when the documents do not say.")
-    logo: Logo | None = Field(
-        default=None, description="Page of the surface portal: image beside its title (.svg, .png, .webp, .jpg)."
-    )
+    logo: Logo | None = Field(default=None, description="Image beside its title (.svg, .png, .webp, .jpg).")
     accent: Colour | None = Field(
         default=None,
-        description='Page of the surface portal: colour of its buttons and links, as in "#0a7d5c"; made darker or '
+        description='Colour of its buttons and links, as in "#0a7d5c"; made darker or '
         "lighter where it could not be read.",
     )
     language: Literal["auto", "en", "de"] = Field(
-        default="auto", description="Language of the page: auto (as the browser asks for), en or de."
+        default="auto", description="Language of its texts: auto (as the browser asks for), en or de."
     )

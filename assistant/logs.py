@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 Form = Literal["text", "json"]
-QUIETER = ("httpx", "httpx2", "openai", "alembic", "mcp")
+QUIETER = ("httpx", "httpx2", "openai", "alembic", "mcp", "aiosqlite", "uvicorn.error")
 """They say at info what only concerns who works on them, addresses with their query strings among it."""
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")

@@ -198,7 +198,8 @@ class Settings(BaseSettings):
     sync: Sync = Sync()
     surfaces: dict[Name, Surface] = Field(
         default_factory=dict,
-        description="Places where people chat, by name. portal is the chat page; the API can name any of them.",
+        description="Places where people chat, by name. portal is the chat page; each has a widget, and programs say "
+        "which to the API.",
     )
     router: Router = Router()
     retrieval: Retrieval = Retrieval()

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from assistant.config_errors import ConfigError, Problem, Where
 from assistant.config_file import Loaded
@@ -25,8 +26,8 @@ TAKEN = (
     "limits", "collections", "embedder", "chunking",
 )  # fmt: skip
 """Settings that are taken over while it runs."""
-PINNED = ("mode", "open_to_network")
-"""What of ``access`` is not; the rest of it is."""
+PINNED = {"access": ("mode", "open_to_network"), "limits": ("store",)}
+"""What of a section is not; the rest of it is."""
 
 log = logging.getLogger(__name__)
 Signature = tuple[tuple[int, int, int] | None, ...]
@@ -89,8 +90,11 @@ class SettingsFile:
 def taken(before: Settings, given: Settings) -> Settings:
     """The settings that count while it runs, once others are given. Of ``access`` these are the sign-in and the roles:
     by the mode it was judged, as the server began, where it may listen."""
-    access = given.access.model_copy(update={name: getattr(before.access, name) for name in PINNED})
-    return before.model_copy(update={**{name: getattr(given, name) for name in TAKEN}, "access": access})
+    found: dict[str, Any] = {name: getattr(given, name) for name in TAKEN}
+    for section, names in PINNED.items():
+        kept = getattr(before, section)
+        found[section] = getattr(given, section).model_copy(update={name: getattr(kept, name) for name in names})
+    return before.model_copy(update=found)
 
 
 def tell_what_changed(before: Settings, now: Settings, given: Settings) -> None:

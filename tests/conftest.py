@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import socket
-from collections.abc import AsyncIterator, Iterator
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,10 @@ import pytest
 
 from assistant.app import Assistant, build_assistant
 from assistant.backends import Chains
+from assistant.knowledge.embedder import SHIPPED as EMBEDDER
 from assistant.knowledge.embedder import FastEmbedder
+from assistant.routing.encoder import SHIPPED as ENCODER
+from assistant.routing.encoder import TurnEncoder
 from assistant.settings import Settings
 from connectors import ChatModel
 from connectors.scripted import ScriptedModel
@@ -19,6 +25,16 @@ from connectors.scripted import ScriptedModel
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+# Every process of the tests embeds on one thread: with more, onnxruntime's burn four times the time while they wait for
+# each other and for the other workers, and are no faster.
+os.environ.setdefault("ORT_INTRA_OP_NUM_THREADS", "1")
+
+SLOWEST = (
+    "test_handbook", "test_faults", "ui/test_desk_knowledge", "ui/test_widget_browser", "ui/test_rendering",
+    "ui/test_accessible", "cli/test_commands", "ui/test_chat_features", "security/test_xss", "ui/test_desk_routing",
+    "ui/test_correct_in_browser", "cli/test_corrections", "routing/test_retrain", "ui/test_sign_in_pages",
+)  # fmt: skip
+"""Files that begin first: a worker takes whole files, and one that began late would keep all waiting."""
 
 needs_shared = pytest.mark.skipif(
     not SHARED.is_dir(), reason="needs the folder `shared` beside the checkout, with the handbook and the forms"
@@ -36,6 +52,53 @@ def loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
         connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The slowest files first, else as they were."""
+    first = {str(ROOT / "tests" / f"{name}.py"): at for at, name in enumerate(SLOWEST)}
+    items.sort(key=lambda item: first.get(str(item.path), len(first)))
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays: without it a collection is fast enough to free closed assistants in time."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shipped_models_loaded_once() -> Iterator[None]:
+    """All assistants of a worker share the shipped models in memory, which never change."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FastEmbedder, "_load", _once(FastEmbedder._load, "_model", _embedder_shipped))
+        patch.setattr(TurnEncoder, "_load", _once(TurnEncoder._load, "_loaded", _encoder_shipped))
+        yield
+
+
+def _embedder_shipped(model: FastEmbedder) -> object:
+    arguments = model._arguments
+    return arguments.get("specific_model_path") == str(EMBEDDER) and (model.max_tokens, *arguments.items())
+
+
+def _encoder_shipped(model: TurnEncoder) -> object:
+    return model.folder == ENCODER and model._threads
+
+
+def _once(load: Callable[[Any], Any], kept: str, shipped: Callable[[Any], object]) -> Callable[[Any], Any]:
+    """A way to load that takes what another model of the same arguments has loaded."""
+    loaded: dict[object, Any] = {}
+    one_at_a_time = threading.Lock()
+
+    def shared(model: Any) -> Any:
+        key = shipped(model)
+        if not key:
+            return load(model)
+        with one_at_a_time:
+            if getattr(model, kept) is None:
+                setattr(model, kept, loaded.get(key))
+            return loaded.setdefault(key, load(model))
+
+    return shared
 
 
 @pytest.fixture(scope="session")

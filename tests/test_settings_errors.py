@@ -92,6 +92,7 @@ BAD_FILES = [
     ("server: {allowed_hosts: [a, 'https://${P}']}", "assistant.yaml:1: server.allowed_hosts[1] must be a host name without https://, port or path, got the value of ${P}. Write the name alone, as in chat.example.com. IP addresses need no entry."),
     ("server: {allowed_hosts: ['https://ada:p@x']}", "assistant.yaml:1: server.allowed_hosts[0] must be a host name without https://, port or path, got 'https://ada:••••@x'. Write the name alone, as in chat.example.com. IP addresses need no entry."),
     ("server: {root_path: chat}", "assistant.yaml:1: server.root_path must start with a slash. Write for example /assistant."),
+    ("access: {sign_in: {client_id: x}}", "assistant.yaml:1: access.sign_in.issuer is needed. Address of the identity provider, as it names itself: https://login.example.com/realms/staff."),
     # values that do not go together
     ("models: {gpt: }\nroles:\n  main: gtp", "assistant.yaml:3: roles.main names a model that does not exist: 'gtp'. Did you mean gpt? The models are: gpt, builtin."),
     ("models: {gpt: }\nroles:\n  main: [gpt, gtp]", "assistant.yaml:3: roles.main[1] names a model that does not exist: 'gtp'. Did you mean gpt? The models are: gpt, builtin."),

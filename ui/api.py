@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from fastapi import FastAPI
-from fastapi.responses import JSONResponse
 from starlette.staticfiles import StaticFiles
 
 from assistant.access.gate import Gate
@@ -15,14 +14,13 @@ from ui.desk.keys import Keys
 from ui.front import add_failures, stand_before
 from ui.health import add_health_routes
 from ui.look import add_look_routes
-from ui.machine_api import Token
+from ui.nowhere import add_nowhere
 from ui.security import DESK
 from ui.session_api import add_session_routes
 from ui.uploads import keep_in
 
 STATIC = Path(__file__).parent / "static"
 PORTAL = "portal"
-ANY = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
 def create_app(assistant: Assistant, token: str, keys: Keys | None = None, gate: Gate | None = None) -> FastAPI:
@@ -35,9 +33,9 @@ def create_app(assistant: Assistant, token: str, keys: Keys | None = None, gate:
     keep_in(assistant.settings.data / "incoming")
     heads: dict[str, str] = {}
     if assistant.settings.server.desk:
-        heads[f"{DESK}/"] = _mount_desk(app, assistant, Token(token), keys or Keys())
+        heads[f"{DESK}/"] = _mount_desk(app, assistant, keys or Keys())
     # Before the page, which would answer in a shape of its own.
-    app.add_api_route("/api/{rest:path}", _nothing, methods=ANY, include_in_schema=False)
+    add_nowhere(app, "/api", error)
     app.mount("/switchyard", StaticFiles(directory=STATIC))
     with_page, heads["/"] = _mount_page(app, assistant)
     stand_before(with_page, assistant, gate, heads)
@@ -61,11 +59,11 @@ def _add_apis(app: FastAPI, assistant: Assistant, gate: Gate) -> None:
     add_widget_routes(app, assistant)
 
 
-def _mount_desk(app: FastAPI, assistant: Assistant, machine: Token, keys: Keys) -> str:
+def _mount_desk(app: FastAPI, assistant: Assistant, keys: Keys) -> str:
     """The desk on ``app``; returns what its page's head holds."""
     from ui.desk import mount
 
-    mount.mount(app, assistant, machine, keys)
+    mount.mount(app, assistant, keys)
     return mount.head()
 
 
@@ -74,7 +72,3 @@ def _mount_page(app: FastAPI, assistant: Assistant) -> tuple[FastAPI, str]:
     from ui import chat_page
 
     return chat_page.mount(app, assistant, PORTAL), chat_page.head(PORTAL)
-
-
-async def _nothing(rest: str) -> JSONResponse:
-    return error(404, "not_found", "There is nothing at this address and method.")

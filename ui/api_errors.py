@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
+
+from assistant.conversation.accepting import TurnRejected
 
 STATUS: Mapping[str, int] = {
     "turn_too_long": 413,
@@ -69,6 +72,11 @@ EVERYWHERE = (400, 401, 403, 408, 413, 421, 422, 429, 503)
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The ``responses`` of a route that can refuse so, beside what any route can."""
     return {status: {"model": Refusal, "description": SAYS[status]} for status in (*EVERYWHERE, *statuses)}
+
+
+def retry_after(refused: TurnRejected) -> dict[str, str]:
+    """The header of a refusal by a limit; empty for any other."""
+    return {} if refused.retry_after is None else {"Retry-After": str(max(1, math.ceil(refused.retry_after)))}
 
 
 def error(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:

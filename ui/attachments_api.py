@@ -48,7 +48,7 @@ async def attach(
     conversation: Annotated[str | None, Form(description="without, a new one begins with it")] = None,
     surface: Annotated[str | None, Form(description="of a new conversation")] = None,
 ) -> Response:
-    """Read a file for a conversation; it is ready when the answer comes."""
+    """Read a file for a conversation; it is ready when the answer comes. It counts as a turn."""
     if conversation is None:
         surface, _ = await reach(assistant, who, surface)
     else:
@@ -58,9 +58,10 @@ async def attach(
         digest = await asyncio.to_thread(_written, file, folder / "file")
 
         async def added() -> Done:
-            made = await assistant.attachments.add(
-                folder / "file", file.filename or "", person=who.person, conversation=conversation, surface=surface
-            )
+            async with assistant.service.counted(who, surface):
+                made = await assistant.attachments.add(
+                    folder / "file", file.filename or "", person=who.person, conversation=conversation, surface=surface
+                )
             return Done(asdict(made), made.conversation)
 
         return await once(who, [digest, file.filename, conversation, surface], added)

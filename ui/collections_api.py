@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException
 from fastapi.responses import Response
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from assistant.access.identity import Denied, Identity
 from assistant.conversation.service import TurnRejected
@@ -14,6 +14,7 @@ from assistant.knowledge.attached import is_attached
 from assistant.knowledge.happenings import Mistake
 from assistant.knowledge.sources.outward import leads_outward
 from ui.api_errors import refusals
+from ui.body_shapes import Body
 from ui.identity import Who
 from ui.openapi import ADMIN, EDITOR, work_events
 from ui.paging import Paged, paged
@@ -25,7 +26,7 @@ router = APIRouter(prefix="/api/v1", tags=["collections"])
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 
 
-class IngestBody(BaseModel):
+class IngestBody(Body):
     """Files and folders on the server's machine, and web addresses, into a collection."""
 
     paths: list[str] = Field(min_length=1, examples=[["https://wiki.example/handbook"]])
@@ -33,24 +34,24 @@ class IngestBody(BaseModel):
     force: bool = False
 
 
-class SyncBody(BaseModel):
+class SyncBody(Body):
     """Which sources: those of some collections, of one, or some by id, location or label; else all."""
 
     collections: list[str] | None = None
     collection: str | None = Field(None, examples=["demo"])
-    source: list[str] = []
+    source: list[str] = Field([])
     force: bool = False
     engine: str = Field("local", description="local or ray")
 
 
-class RemoveBody(BaseModel):
+class RemoveBody(Body):
     """One source, by its id, location or label."""
 
     collection: str = Field(examples=["handbook"])
     source: list[str] = Field(min_length=1, examples=[["https://wiki.example/handbook"]])
 
 
-class ForceBody(BaseModel):
+class ForceBody(Body):
     """Whether to switch to an index that lacks what the present one holds."""
 
     force: bool = False

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from assistant.access.identity import Identity
 from assistant.app import Assistant
@@ -20,6 +20,8 @@ from assistant.records.corrections import Corrections
 from assistant.records.feedback import Feedbacks
 from assistant.records.repository import Branch
 from ui.api_errors import refusals
+from ui.aside import aside
+from ui.body_shapes import Body
 from ui.paging import Paged
 from ui.reach import Asker, Here, as_json
 from ui.shapes import ConversationPage, ConversationRow, Deleted, WholeConversation
@@ -36,7 +38,7 @@ ONE = "/{conversation}"
 Last = Annotated[int | None, Query(ge=1, le=1000, description="only so many turns, the last ones", examples=[30])]
 
 
-class ConversationBody(BaseModel):
+class ConversationBody(Body):
     """What changes of a conversation; what is left out stays."""
 
     title: str | None = Field(None, examples=["Annual leave"])
@@ -72,8 +74,7 @@ async def one(
     found = await _one(assistant, conversation, who)
     rows, earlier = await _turns(assistant, conversation, who.person, last)
     for row in rows if render else ():
-        row["html"] = rendered(assistant, found.surface, row, language)
-        await asyncio.sleep(0)  # each takes some milliseconds: others come between
+        row["html"] = await aside(partial(rendered, assistant, found.surface, row, language))
     return as_json({**_row(found), "turns": rows, "earlier": earlier})
 
 

@@ -13,7 +13,7 @@ from assistant.app import Assistant
 from assistant.conversation.correct import row
 from assistant.conversation.service import TurnRejected
 from assistant.conversation.turn import Turn
-from ui.api_errors import refusals
+from ui.api_errors import refusals, retry_after
 from ui.idempotency import Done, OnlyOnce
 from ui.identity import Who
 from ui.openapi import EDITOR, turn_events
@@ -55,7 +55,8 @@ async def _corrected(assistant: Assistant, who: Identity, turn: str, body: Corre
     try:
         return await assistant.service.again(turn, found.route, person=who)
     except TurnRejected as refused:
-        return Done(kept | {"refused": {"code": refused.code, "message": str(refused)}})
+        again = retry_after(refused)
+        return Done(kept | {"refused": {"code": refused.code, "message": str(refused)}}, keep=False, headers=again)
 
 
 @router.delete("/turns/{turn}/correction", operation_id="take_back", response_model=TakenBack, responses=refusals(404))

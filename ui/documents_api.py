@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from assistant.access.identity import Identity
 from assistant.app import Assistant
@@ -21,6 +21,7 @@ from assistant.knowledge.embedder import EmbedderError
 from assistant.knowledge.reading_room import OpenDocument, ReadingRoom
 from assistant.knowledge.store import StoredDocument, StoreUnavailable
 from ui.api_errors import refusals
+from ui.body_shapes import Body
 from ui.identity import Who
 from ui.paging import Paged, paged
 from ui.reach import Asker, Here, acting, as_json, everywhere, reach
@@ -33,7 +34,7 @@ FAR = 2**53
 """Characters: more than any text has, and what JSON can count to."""
 
 
-class SearchBody(BaseModel):
+class SearchBody(Body):
     """What to look for, where, and how many passages at most."""
 
     query: str = Field(examples=["hotel cap in London"])

@@ -132,7 +132,7 @@ RESPONSES: Mapping[str, Any] = {
     "show": {"shown": True},
     "give_feedback": {"thumb": "up", "comment": "Just what I needed"},
     "list_conversations": {"conversations": [{**_CONVERSATION, "turns": 1}], "next": None},
-    "read_conversation": {**_CONVERSATION, "turns": [_TURN]},
+    "read_conversation": {**_CONVERSATION, "turns": [_TURN], "earlier": False},
     "change_conversation": {**_CONVERSATION, "title": "Hotels", "pinned": True, "turns": 1},
     "delete_conversation": {"deleted": True},
     "list_attachments": {"attachments": [_ATTACHED], "next": None},

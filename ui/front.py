@@ -4,7 +4,6 @@ like."""
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Mapping
 
 from fastapi import FastAPI, Request
@@ -18,7 +17,8 @@ from assistant.conversation.attachments import PER_CONVERSATION
 from assistant.conversation.service import TurnRejected
 from assistant.knowledge.store import StoreError
 from assistant.records.repository import RecordsError
-from ui.api_errors import STATUS, error
+from ui.api_errors import STATUS, error, retry_after
+from ui.body_shapes import wrong
 from ui.front_door import FrontDoor
 from ui.front_log import Logged
 from ui.identity import add_denied
@@ -65,17 +65,13 @@ def _bodies(assistant: Assistant) -> dict[str, int]:
 
 async def _rejected(_: Request, rejected: Exception) -> JSONResponse:
     assert isinstance(rejected, TurnRejected)
-    wait: float | None = getattr(rejected, "retry_after", None)
-    headers = None if wait is None else {"Retry-After": str(max(1, math.ceil(wait)))}
-    status = STATUS.get(rejected.code, 422) if wait is None else 429
-    return error(status, rejected.code, str(rejected), headers)
+    status = STATUS.get(rejected.code, 422) if rejected.retry_after is None else 429
+    return error(status, rejected.code, str(rejected), retry_after(rejected))
 
 
 async def _invalid(_: Request, invalid: Exception) -> JSONResponse:
     assert isinstance(invalid, RequestValidationError)
-    first = invalid.errors()[0]
-    place = ".".join(str(part) for part in first["loc"] if part != "body")
-    return error(422, "invalid_request", f"{place or 'the body'}: {first['msg']}")
+    return error(422, "invalid_request", wrong(invalid)[0])
 
 
 async def _refused(_: Request, refused: Exception) -> JSONResponse:

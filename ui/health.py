@@ -7,6 +7,7 @@ import logging
 import shutil
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 from fastapi import FastAPI
@@ -22,6 +23,8 @@ SECONDS = 5.0
 """That a check may take."""
 KEPT = 1.0
 """Seconds for which an answer holds: anybody may ask, as often as they like."""
+PATIENCE = 1.0
+"""Seconds that changed settings are waited for; they go on being taken over."""
 LEAST_SPACE = 100 * MEGABYTE
 Check = Callable[[], Awaitable[str]]
 
@@ -33,10 +36,11 @@ def add_health_routes(app: FastAPI, assistant: Assistant) -> None:
     @app.get("/healthz", tags=["health"])
     async def healthz() -> JSONResponse:
         """Whether the server can look things up."""
-        settings = "invalid" if assistant.problem else "ok"
-        if (await ready.checks())["documents"] != "ok":
+        checks = await ready.checks()
+        if checks["documents"] != "ok":
             text = "The document base does not answer. It has been logged."
             return JSONResponse({"error": {"code": "unavailable", "message": text}}, 503)
+        settings = "invalid" if assistant.problem else "ok"  # as of now, where a turn has just found out
         return JSONResponse({"status": "ok", "version": VERSION, "settings": settings})
 
     @app.get("/readyz", tags=["health"])
@@ -81,7 +85,10 @@ class Ready:
         return "ok"
 
     async def _settings(self) -> str:
-        # The earlier ones still count.
+        # Nobody may have asked anything since the file was changed. If it is wrong, the earlier ones still count.
+        with suppress(RecordsError, TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                await self._assistant.follow()
         return "invalid" if self._assistant.problem else "ok"
 
     async def _models(self) -> str:

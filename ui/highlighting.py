@@ -112,7 +112,14 @@ def in_line(text: str) -> str:
 @cache
 def _passages() -> MarkdownIt:
     plain = MarkdownIt("commonmark", {"html": False, "maxNesting": NESTING}).enable("table")
-    return plain.disable(["image", "link", "autolink", "reference", "entity"])
+    return compiled(plain.disable(["image", "link", "autolink", "reference", "entity"]))
+
+
+def compiled(markdown: MarkdownIt) -> MarkdownIt:
+    """The same, with its rules put together: else its first use does that, and a second thread finds half of them."""
+    for ruler in (markdown.core.ruler, markdown.block.ruler, markdown.inline.ruler, markdown.inline.ruler2):
+        ruler.getRules("")
+    return markdown
 
 
 def _normal(text: str) -> str:

@@ -142,7 +142,7 @@ def server(assistant: Assistant) -> Server[Any]:
         assert isinstance(context.request, Request)
         who = acting(await identity(context.request))
         if asked.name not in known:
-            return _not_done(f"There is no such tool. There is: {', '.join(known)}.")
+            return _not_done(f"There is no such tool. There are: {', '.join(known)}.")
         shape, work = known[asked.name]
         try:
             text, result = await work(shape.model_validate(asked.arguments or {}), who)

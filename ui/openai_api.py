@@ -10,12 +10,11 @@ from fastapi.responses import JSONResponse, Response
 
 from assistant.app import Assistant
 from ui.identity import Who
-from ui.openai_errors import OpenAIRoute, Refused
+from ui.nowhere import add_nowhere
+from ui.openai_errors import OpenAIRoute, refusal
 from ui.openai_shapes import CompletionBody, asked, model, models, on_behalf
 from ui.openai_turn import TurnResponse
 from ui.reach import Asker
-
-METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
 def add_openai_routes(app: FastAPI, assistant: Assistant) -> None:
@@ -49,8 +48,9 @@ def add_openai_routes(app: FastAPI, assistant: Assistant) -> None:
         """One of them."""
         return model(name)
 
-    @router.api_route("/{rest:path}", methods=METHODS)
-    async def nothing(rest: str) -> JSONResponse:
-        raise Refused(404, "unknown_url", "There is nothing at this address and method.")
-
     app.include_router(router)
+    add_nowhere(app, "/v1", _said, "unknown_url")
+
+
+def _said(status: int, code: str, message: str, headers: dict[str, str]) -> JSONResponse:
+    return JSONResponse(refusal(code, message, status), status, headers)

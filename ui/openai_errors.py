@@ -19,6 +19,7 @@ from assistant.conversation.events import Failed
 from assistant.conversation.service import TurnRejected
 from assistant.knowledge.store import StoreError
 from assistant.records.repository import RecordsError
+from ui.body_shapes import wrong
 
 log = logging.getLogger(__name__)
 PATIENCE = 60
@@ -128,9 +129,8 @@ def answered(error: Exception) -> JSONResponse | None:
 
 
 def _invalid(error: RequestValidationError) -> JSONResponse:
-    first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"] if part != "body")
-    return _response(400, "invalid_request", f"{place or 'the body'}: {first['msg']}", place or None)
+    message, place = wrong(error)
+    return _response(400, "invalid_request", message, place)
 
 
 def _pause(seconds: float | None) -> Mapping[str, str] | None:

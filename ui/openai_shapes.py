@@ -13,6 +13,7 @@ from assistant.conversation.accepting import storable
 from assistant.conversation.given import Given
 from assistant.conversation.routes import ROUTES
 from assistant.conversation.turn import Message, RouteName
+from ui.body_shapes import Body
 from ui.openai_errors import Refused
 
 AUTO = "switchyard"
@@ -49,7 +50,7 @@ class StreamOptions(BaseModel):
     include_usage: bool | None = None
 
 
-class Extension(BaseModel):
+class Extension(Body):
     """Our own part of the body: the surface, the collection to search, and a conversation of ours to go on with."""
 
     surface: str | None = Field(None, examples=["portal"])
@@ -129,7 +130,7 @@ def models() -> list[dict[str, Any]]:
 def model(name: str) -> dict[str, Any]:
     """One model. Raises Refused where there is none of this name."""
     if name not in MODELS:
-        told = f"There is no model '{name[:NAME_CHARACTERS]}'. There is: {', '.join(MODELS)}."
+        told = f"There is no model '{name[:NAME_CHARACTERS]}'. There are: {', '.join(MODELS)}."
         raise Refused(404, "model_not_found", told, "model")
     return {"id": name, "object": "model", "created": SINCE, "owned_by": "switchyard"}
 

@@ -13,11 +13,11 @@ from fastapi.responses import Response
 from assistant.access.identity import Denied, Identity
 from assistant.app import Assistant
 from assistant.conversation.accepting import an_id, no_turn
-from assistant.conversation.service import DEFAULT_SURFACE, TurnRejected, asker
+from assistant.conversation.service import DEFAULT_SURFACE, asker
 from ui.identity import Who
 
 
-def here(request: Request) -> Assistant:
+async def here(request: Request) -> Assistant:
     """The assistant that this app serves."""
     return cast(Assistant, request.app.state.assistant)
 
@@ -51,15 +51,7 @@ async def reach(
     Raises TurnRejected in the very words of what does not exist."""
     await assistant.follow()
     surface = surface or who.default_surface(DEFAULT_SURFACE)
-    if surface not in assistant.settings.surfaces or not who.on(surface):
-        raise TurnRejected("unknown_surface", f"There is no surface '{surface}'.")
-    readable = who.within(await assistant.readable(surface, who.groups))
-    if collection is None:
-        return surface, readable
-    if collection not in readable:
-        there = ", ".join(sorted(readable)) or "none yet"
-        raise TurnRejected("unknown_collection", f"There is no collection '{collection}' here. There is: {there}.")
-    return surface, frozenset({collection})
+    return surface, await assistant.service.front.searched(surface, collection, who)
 
 
 async def everywhere(assistant: Assistant, who: Identity) -> frozenset[str]:

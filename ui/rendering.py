@@ -14,6 +14,7 @@ from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 
+from ui.highlighting import compiled
 from ui.links import nowhere
 from ui.marks import START, passed, planted, underlined, unplanted
 
@@ -102,7 +103,7 @@ def _answers() -> MarkdownIt:
     rich.core.ruler.after("inline", "harmless", _harmless)
     rich.add_render_rule("fence", _code)
     rich.add_render_rule("code_block", _code)
-    return rich
+    return compiled(rich)
 
 
 @cache
@@ -110,7 +111,7 @@ def _outline() -> MarkdownIt:
     """Reads blocks as ``_answers`` does, and nothing in them."""
     outline = MarkdownIt("commonmark", {"html": False, "maxNesting": NESTING}).enable("table").disable("reference")
     outline.core.ruler.enableOnly(["normalize", "block"])
-    return outline
+    return compiled(outline)
 
 
 def _code(_: RendererProtocol, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:

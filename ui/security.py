@@ -30,8 +30,8 @@ it."""
 DESK = "/desk"
 _OLD = {"'none'": "DENY", "'self'": "SAMEORIGIN"}
 _SCRIPT = re.compile(rb"<script(?=[\s>])")
-_PRIVATE = re.compile(r"/(?:api|v1|gradio_api)/|/(?:mcp|metrics|sign-out)$|/sign-in")
-"""What is for who asks alone: no cache keeps it, whatever the credential came in."""
+_PRIVATE = re.compile(r"/(?:api|v1|gradio_api)/|/(?:mcp|metrics|config|sign-out)$|/sign-in")
+"""What is for who asks alone: no cache keeps it, whatever the credential came in. Refusals are, too."""
 _FOREVER = "public, max-age=31536000, immutable"
 
 
@@ -145,7 +145,7 @@ class _Page:
                 headers[name] = value
             if "/assets/" in self._path and message["status"] == 200:
                 headers["cache-control"] = _FOREVER
-            elif self._desk or _PRIVATE.match(self._path):
+            elif self._desk or message["status"] >= 400 or _PRIVATE.match(self._path):
                 headers["cache-control"] = "no-store"
             if self._policy is None and headers.get("content-type", "").startswith("text/html"):
                 self._start = message

@@ -52,5 +52,5 @@ def _pattern(english: str) -> re.Pattern[str]:
         if not index % 2:
             pieces[index] = re.escape(piece)
         else:
-            pieces[index] = f"(?P<{piece}>{r'[0-9.,]+' if piece.startswith('figure') else '.+?'})"
+            pieces[index] = f"(?P<{piece}>{r'-?[0-9.,]+' if piece.startswith('figure') else '.+?'})"
     return re.compile("".join(pieces), re.DOTALL)

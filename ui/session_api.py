@@ -16,10 +16,11 @@ from assistant.access.identity import Denied, Identity
 from assistant.access.limits_attempts import Attempts
 from assistant.app import Assistant
 from ui.api_errors import error, refusals
+from ui.body_shapes import Body
 from ui.front_door import address
 
 
-class SessionBody(BaseModel):
+class SessionBody(Body):
     """Where somebody wants to chat."""
 
     surface: str = Field("portal", max_length=64, examples=["portal"])

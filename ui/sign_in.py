@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -11,6 +12,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from assistant.app import Assistant
 from assistant.config_access import SignIn
+from assistant.records.repository import RecordsError
 from ui.security import from_here
 from ui.sign_in_attempts import Attempts, local, set_cookie
 from ui.sign_in_pages import page
@@ -47,6 +49,7 @@ class Door:
 
     async def begin(self, request: Request, to: str) -> Response:
         """To the provider, and from there back to ``to``, a path below our root."""
+        await self._follow()
         found = self._now()
         if found is None:
             return self.trouble(request, "not_here")
@@ -65,6 +68,7 @@ class Door:
 
     async def finish(self, request: Request) -> Response:
         """What the browser brings back from the provider: a session, or a page that says why there is none."""
+        await self._follow()
         found = self._now()
         if found is None:
             return self.trouble(request, "not_here")
@@ -111,6 +115,7 @@ class Door:
         """End the session here, then at the provider where it offers that."""
         if not from_here(request.headers):
             return self.trouble(request, "foreign")
+        await self._follow()
         await self._assistant.sessions.end(request.cookies.get(COOKIE, ""))
         found = self._now()
         end = await found[0].leaving(self._url(request, PATH + "/out")) if found else None
@@ -145,6 +150,11 @@ class Door:
     def _https(self) -> bool:
         """Whether people come by https where a request does not say so."""
         return str(self._assistant.settings.server.public_url or "").startswith("https:")
+
+    async def _follow(self) -> None:
+        # Nothing else may come before a sign-in that was just set up.
+        with suppress(RecordsError):
+            await self._assistant.follow()
 
     def _now(self) -> tuple[Provider, Attempts] | None:
         settings = self._assistant.settings.access.sign_in

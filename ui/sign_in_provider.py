@@ -138,7 +138,8 @@ class Provider:
                     endpoint, grant_type="authorization_code", code=code, code_verifier=attempt.verifier
                 )
             except OAuthError as error:
-                raise Untrusted(f"it gives no token: {error.error}: {error.description}"[:300]) from error
+                said = ": ".join(filter(None, (error.error, error.description)))
+                raise Untrusted(f"it gives no token: {said}"[:300]) from error
         return token
 
     async def _checked(self, token: Mapping[str, Any], nonce: str) -> dict[str, Any]:
@@ -157,7 +158,8 @@ class Provider:
             }
             CodeIDToken(claims, header, must, asked).validate(leeway=LEEWAY)
         except (JoseError, ValueError, TypeError, KeyError) as error:
-            raise Untrusted(f"its ID token is wrong: {type(error).__name__} {error}") from error
+            said = f"{type(error).__name__} {error}".rstrip(": ")
+            raise Untrusted(f"its ID token is wrong: {said}") from error
         return claims
 
     def _verified(self, token: str, keys: KeySet) -> tuple[dict[str, Any], dict[str, Any]]:

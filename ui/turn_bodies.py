@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from assistant.app import Assistant
+from assistant.conversation.page import FIELDS, NAME, TITLE, URL, VALUE
 from assistant.conversation.turn import Turn
+from ui.body_shapes import Body
 from ui.idempotency import Render
 from ui.turn_stream import Renderer
 from ui.ways import Said
@@ -18,7 +20,7 @@ Language = Literal["en", "de"]
 GROUPS = "for commands on this machine, with its token"
 
 
-class RenderBody(BaseModel):
+class RenderBody(Body):
     """Whether HTML is to come with the events, and in which language its words are."""
 
     render: Render_ | None = Field(None, description="html: with events that show the turn as sanitised HTML")
@@ -32,14 +34,14 @@ class AgainBody(RenderBody):
     groups: list[str] = Field([], description=GROUPS)
 
 
-class PageContext(BaseModel):
+class PageContext(Body):
     """The page of the host that the person looks at: data, never an instruction."""
 
-    url: Annotated[str, StringConstraints(max_length=2000)] = ""
-    title: Annotated[str, StringConstraints(max_length=300)] = ""
+    url: Annotated[str, StringConstraints(max_length=URL)] = ""
+    title: Annotated[str, StringConstraints(max_length=TITLE)] = ""
     fields: dict[
-        Annotated[str, StringConstraints(max_length=60)], Annotated[str, StringConstraints(max_length=1000)]
-    ] = Field({}, max_length=20)
+        Annotated[str, StringConstraints(max_length=NAME)], Annotated[str, StringConstraints(max_length=VALUE)]
+    ] = Field({}, max_length=FIELDS)
 
 
 def rendering(assistant: Assistant, body: RenderBody, correction: Said | None = None) -> Render:

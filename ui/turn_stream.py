@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing, suppress
 from typing import Any
 
 from fastapi.responses import StreamingResponse
-from starlette.types import Message, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from assistant.conversation.service import ChatService
 from assistant.conversation.turn import Turn
 from assistant.conversation.wire import encode
 from assistant.records.stored import StoredTurn
+from ui.aside import aside
 from ui.encode import sse
 
 log = logging.getLogger(__name__)
@@ -25,15 +26,33 @@ STOPPED = "The answer was stopped before its end."
 Wire = Mapping[str, Any]
 Renderer = Callable[[Wire], Iterable[Wire]]
 """What comes after an event for whoever shows it: events of its own, none for most."""
+ENDS = ("finished", "failed")
+LONG = 1_000
+"""Characters of a piece of text that is shown away from the event loop, as every whole answer is."""
 
 
 class EventStream(StreamingResponse):
-    """Server-sent events, with a comment wherever they are silent for long."""
+    """Server-sent events, with a comment wherever they are silent for long. ``after`` is called when the stream is
+    over, also where nobody has read any of it."""
 
     media_type = "text/event-stream"
 
-    def __init__(self, frames: AsyncIterator[str], headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        frames: AsyncIterator[str],
+        headers: Mapping[str, str] | None = None,
+        after: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         super().__init__(frames, headers={**STREAM, **(headers or {})})
+        self._after = after
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """As its base does it."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            if self._after is not None:
+                await self._after()
 
     async def stream_response(self, send: Send) -> None:
         """As its base does it, with a second task beside that wakes up when it is silent: one for each event would cost
@@ -61,17 +80,34 @@ class EventStream(StreamingResponse):
             await asyncio.wait([waking])
 
 
-def streamed(service: ChatService, turn: Turn, render: Renderer | None = None) -> EventStream:
+def streamed(
+    service: ChatService, turn: Turn, render: Renderer | None = None, beside: Awaitable[None] | None = None
+) -> EventStream:
     """The events of a prepared turn, each followed by what ``render`` makes of it. Whoever closes the connection stops
-    the turn."""
+    the turn. ``beside`` is over before the last event is sent."""
+    begun = False
 
     async def frames() -> AsyncGenerator[str]:
+        nonlocal begun
+        begun = True
         async with aclosing(service.run(turn)) as events:
             async for event in events:
-                for each in _shown(encode(event), render):
+                wire = encode(event)
+                if beside is not None and wire["type"] in ENDS:
+                    await beside
+                async for each in _shown(wire, render):
                     yield sse(each)
 
-    return EventStream(frames())
+    made = frames()
+
+    async def over() -> None:
+        await made.aclose()
+        if not begun:
+            await service.drop(turn)
+        if beside is not None:
+            await beside
+
+    return EventStream(made, after=over)
 
 
 def replayed(turn: StoredTurn, render: Renderer | None = None, headers: Mapping[str, str] | None = None) -> EventStream:
@@ -79,7 +115,7 @@ def replayed(turn: StoredTurn, render: Renderer | None = None, headers: Mapping[
 
     async def frames() -> AsyncGenerator[str]:
         for event in recorded(turn):
-            for each in _shown(event, render):
+            async for each in _shown(event, render):
                 yield sse(each)
 
     return EventStream(frames(), headers)
@@ -95,7 +131,13 @@ def recorded(turn: StoredTurn) -> Iterator[Wire]:
     yield turn.ended or {"type": "failed", "code": "stopped", "message": STOPPED, "partial": turn.answer}
 
 
-def _shown(event: Wire, render: Renderer | None) -> Iterator[Wire]:
+async def _shown(event: Wire, render: Renderer | None) -> AsyncIterator[Wire]:
     yield event
-    if render is not None:
-        yield from render(event)
+    if render is None:
+        return
+    if event["type"] in ENDS or len(event.get("text", "")) > LONG:
+        for each in await aside(lambda: list(render(event))):
+            yield each
+        return
+    for each in render(event):
+        yield each

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 from fastapi.responses import Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from assistant.conversation.turn import Turn
 from ui.api_errors import refusals
+from ui.body_shapes import Body
 from ui.idempotency import Done, OnlyOnce
 from ui.identity import Who
 from ui.openapi import turn_events
@@ -25,7 +26,7 @@ class EditBody(AgainBody):
     collection: str | None = None
 
 
-class FeedbackBody(BaseModel):
+class FeedbackBody(Body):
     """What is thought of an answer; a ``thumb`` of null takes it back."""
 
     thumb: str | None = Field(description="up, down or null", examples=["up"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 import re
@@ -21,6 +22,7 @@ PREFIX = "sy_"
 REMEMBERED = 5.0
 """Seconds for which what the database says of a key counts: so long a key lives on that another process revoked."""
 MOST_REMEMBERED = 1_000
+"""Keys, and apart from them ids of none: whoever makes those up does not have the keys forgotten."""
 USED = timedelta(minutes=1)
 """How often it is noted that a key was used."""
 _KEY = re.compile(rf"{PREFIX}([0-9a-f]{{12}})_([A-Za-z0-9_-]{{43}})", re.ASCII)
@@ -65,12 +67,21 @@ class ApiKey:
 
 
 class ApiKeys:
-    """The keys in the records database, which must be open. All methods raise RecordsError."""
+    """The keys in the records database, which must be open. All methods raise RecordsError; ``aclose`` waits for what
+    is still being noted."""
 
     def __init__(self, records: Repository) -> None:
         self._table = KeyTable(records)
         self._remembered: dict[str, tuple[float, ApiKeyRow | None]] = {}
+        self._unknown: dict[str, tuple[float, ApiKeyRow | None]] = {}
+        self._reading: dict[str, asyncio.Task[ApiKeyRow | None]] = {}
         self._noted: dict[str, datetime] = {}
+        self._noting: set[asyncio.Task[None]] = set()
+
+    async def aclose(self) -> None:
+        """Wait until what is being noted is. The records must still be open."""
+        while running := [*self._noting, *self._reading.values()]:
+            await asyncio.gather(*running, return_exceptions=True)
 
     async def add(
         self,
@@ -106,8 +117,11 @@ class ApiKeys:
     async def revoke(self, identifier: str) -> bool:
         """End a key: here at once, in other processes within ``REMEMBERED`` seconds. False where there is none, or it
         is revoked already."""
-        self._remembered.pop(identifier, None)
-        return await self._table.revoke(identifier)
+        try:
+            return await self._table.revoke(identifier)
+        finally:  # also what was read meanwhile
+            self._remembered.pop(identifier, None)
+            self._reading.pop(identifier, None)
 
     async def find(self, key: str) -> ApiKey | None:
         """The key that this is; None where it is none, or one that has ended."""
@@ -120,27 +134,48 @@ class ApiKeys:
         found = _known(row)
         if found.ended:
             return None
-        await self._note_use(found)
+        self._note_use(found)
         return found
 
     async def _row(self, identifier: str) -> ApiKeyRow | None:
-        until, row = self._remembered.get(identifier, (0.0, None))
+        memory = self._remembered if identifier in self._remembered else self._unknown
+        until, row = memory.get(identifier, (0.0, None))
         if time.monotonic() < until:
             return row
-        row = await self._table.one(identifier)
-        if len(self._remembered) >= MOST_REMEMBERED:
-            self._remembered.clear()
-        self._remembered[identifier] = (time.monotonic() + REMEMBERED, row)
-        return row
+        if (reading := self._reading.get(identifier)) is None:
+            reading = self._reading[identifier] = asyncio.create_task(self._table.one(identifier))
+            reading.add_done_callback(lambda task: self._read(identifier, task))
+        # All who come meanwhile wait for this one reading, which goes on when one of them leaves.
+        return await asyncio.shield(reading)
 
-    async def _note_use(self, key: ApiKey) -> None:
+    def _read(self, identifier: str, reading: asyncio.Task[ApiKeyRow | None]) -> None:
+        current = self._reading.get(identifier) is reading
+        if current:
+            del self._reading[identifier]
+        if reading.cancelled() or reading.exception() is not None or not current:
+            return
+        row = reading.result()
+        for memory in (self._remembered, self._unknown):
+            memory.pop(identifier, None)
+        memory = self._unknown if row is None else self._remembered
+        memory[identifier] = (time.monotonic() + REMEMBERED, row)
+        while len(memory) > MOST_REMEMBERED:
+            del memory[next(iter(memory))]
+
+    def _note_use(self, key: ApiKey) -> None:
+        """Beside the request, which does not wait for it."""
         at = now()
         before = self._noted.get(key.id, key.used_at)
         if before is not None and at - before < USED:
             return
         self._noted[key.id] = at
+        noting = asyncio.create_task(self._note(key.id, at))
+        self._noting.add(noting)
+        noting.add_done_callback(self._noting.discard)
+
+    async def _note(self, identifier: str, at: datetime) -> None:
         try:
-            await self._table.used(key.id, at, USED)
+            await self._table.used(identifier, at, USED)
         except RecordsError as error:
             log.warning("the use of an API key was not noted: %s", error)
 

@@ -31,7 +31,8 @@ class Sessions(Protocol):
 
 class Gate:
     """Knows people by what they show, by the settings as they are now: ``before`` brings them up to date, so that a
-    secret that was exchanged counts no more. ``machine`` is the token of this machine's commands."""
+    secret that was exchanged counts no more, nor a role that was taken away. ``machine`` is the token of this machine's
+    commands."""
 
     def __init__(
         self,
@@ -53,8 +54,7 @@ class Gate:
 
     async def bearer(self, token: str) -> Identity:
         """Whom a token or a key names. Raises Denied, in the same words whatever is wrong, and RecordsError."""
-        if self._before is not None:
-            await self._before()
+        await self._follow()
         try:
             if secrets.compare_digest(token.encode(errors="replace"), self._machine):
                 return Identity(MACHINE, "machine", role="admin")
@@ -69,8 +69,11 @@ class Gate:
         return self._settings().access.mode != "none" or token.startswith(PREFIX) or token.count(".") == 2
 
     async def session(self, cookie: str) -> Identity | None:
-        """Who is signed in on the pages by a cookie; None where nobody is, or no more."""
-        return await self._sessions.of(cookie) if self._sessions is not None else None
+        """Who is signed in on the pages by a cookie; None where nobody is, or no more. Raises RecordsError."""
+        if self._sessions is None:
+            return None
+        await self._follow()
+        return await self._sessions.of(cookie)
 
     def nobody(self) -> Identity:
         """Who shows nothing, where the settings let anybody in. Raises Denied."""
@@ -104,6 +107,11 @@ class Gate:
     async def aclose(self) -> None:
         """End what still runs."""
         await self._sets.aclose()
+        await self._keys.aclose()
+
+    async def _follow(self) -> None:
+        if self._before is not None:
+            await self._before()
 
     def _lets_guests_in(self, surface: str) -> bool:
         settings = self._settings()

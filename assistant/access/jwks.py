@@ -98,6 +98,8 @@ class KeySets:
             log.warning("the keys of a portal's tokens were not read: no whole answer in time")
         except NotFetched as error:
             log.warning("the keys of a portal's tokens were not read: %s", error)
+        except Exception as error:  # nobody may be waiting who would hear of it
+            log.warning("the keys of a portal's tokens were not read: %s", type(error).__name__)
         finally:
             found.fetching = None
 
@@ -126,11 +128,12 @@ def _key(given: Mapping[str, Any]) -> Key | None:
     algorithm = _KINDS.get(str(given.get("kty")))
     if algorithm is None or given.get("use", "sig") != "sig":
         return None
-    if given.get("alg", algorithm) != algorithm or "verify" not in given.get("key_ops", ["verify"]):
+    uses = given.get("key_ops", ["verify"])
+    if given.get("alg", algorithm) != algorithm or not isinstance(uses, list) or "verify" not in uses:
         return None
     try:
         key = jwt.PyJWK(dict(given), algorithm=algorithm).key
-    except (jwt.PyJWTError, ValueError, TypeError, KeyError):
+    except Exception:  # whatever an issuer writes into one key, its others count
         return None
     return Key(algorithm, key) if usable(key) == algorithm else None
 

@@ -165,10 +165,11 @@ class RedisLedger:
             from redis.asyncio import Redis
             from redis.asyncio.retry import Retry
             from redis.backoff import NoBackoff
+            from redis.exceptions import ConnectionError as Lost
 
-            self._redis = Redis.from_url(
-                self._url, socket_timeout=SECONDS, socket_connect_timeout=SECONDS, retry=Retry(NoBackoff(), 1)
-            )
+            # Once more where a connection was closed while nobody used it; never where there is no answer in time.
+            retry = Retry(NoBackoff(), 1, supported_errors=(Lost,))
+            self._redis = Redis.from_url(self._url, socket_timeout=SECONDS, socket_connect_timeout=SECONDS, retry=retry)
         return self._redis
 
 

@@ -11,7 +11,7 @@ from assistant.access.limits_ledger import MemoryLedger, Purse, Shortage, Slots,
 from assistant.access.limits_redis import LedgerAway, RedisLedger
 
 AGAIN = 5.0
-"""Seconds for which a Redis that did not answer is not asked: turns would wait for it."""
+"""Seconds for which a Redis that did not answer is not asked: turns would wait for it. After them one turn tries."""
 ResultT = TypeVar("ResultT")
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ class SharedLedger:
         self, windows: Sequence[Window], slots: Sequence[Slots], lease: str, seconds: float
     ) -> Shortage | None:
         try:
-            short = await self._ask(lambda: self._shared.take(windows, slots, lease, seconds))
+            short = await self._ask(lambda: self._shared.take(windows, slots, lease, seconds), tries=True)
         except LedgerAway:
             return await self._own.take(windows, slots, lease, seconds)
         if short is None:
@@ -62,9 +62,12 @@ class SharedLedger:
         except LedgerAway:
             return
 
-    async def _ask(self, call: Callable[[], Awaitable[ResultT]]) -> ResultT:
-        if self._away_until is not None and self._clock() < self._away_until:
-            raise LedgerAway("asked a moment ago")
+    async def _ask(self, call: Callable[[], Awaitable[ResultT]], *, tries: bool = False) -> ResultT:
+        """Ask it; while it is away only who ``tries``, one at a time: the others would all wait with it."""
+        if self._away_until is not None:
+            if not tries or self._clock() < self._away_until:
+                raise LedgerAway("asked a moment ago")
+            self._away_until = self._clock() + AGAIN
         try:
             found = await call()
         except LedgerAway as error:

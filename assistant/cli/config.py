@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from assistant.cli.common import console, friendly, load_settings, stop
+from assistant.cli.entrances import address_of, reached_by_all, shut_out
 from assistant.settings import DEMO_PATH, Settings, Source
 
 
@@ -33,12 +34,17 @@ def check(path: Path | None) -> None:
         for index, source in enumerate(collection.sources):
             if problem := _missing(source):
                 stop(f"collections.{name}.sources[{index}]: {problem}")
+    address = address_of(loaded.settings.server.host)
+    if address and (problem := reached_by_all(loaded.settings, address)):
+        stop(f"server.host: {problem}")
     out = console()
     out.print(f"{loaded.path or 'no assistant.yaml, so the defaults'}: fine")
     for label, chain in _chains(loaded.settings).items():
         out.print(f"  {label}: answered by {', else '.join(chain)}")
     out.print(f"  collections: {', '.join(loaded.settings.collections)}")
     out.print(f"  data: {loaded.settings.data}")
+    if closed := shut_out(loaded.settings):
+        out.print(f"  note: {closed}", markup=False)
 
 
 def _chains(settings: Settings) -> dict[str, tuple[str, ...]]:

@@ -34,6 +34,9 @@ class Keeper:
         due = [state for state in await self._collections.due() if state.collection in self._collections.configured]
         first = [state for state in due if state.spec.kind in ON_THIS_MACHINE or state.outcome == ""]
         self._later = [state for state in await self._collections.due() if state not in first]
+        if self._assistant.settings.log_format == "json":  # whoever reads that has no use for a bar
+            await self._collections.sync(first, _logged)
+            return
         screen = Screen(quiet=True)
         with screen.bar():
             await self._collections.sync(first, screen.tell)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 MOST_NAME = 100
+ROLES = ("user", "editor", "admin")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +45,17 @@ def add(config: Path | None, wanted: Wanted, as_json: bool) -> None:
     for group in wanted.groups:
         if not group.strip() or group != group.strip() or not group.isprintable():
             stop("the name of a group stands in one line, without blanks around it")
+    _known("role", [wanted.role], ROLES)
     _known("surface", wanted.surfaces or (), loaded.settings.surfaces)
 
-    async def made(records: Repository) -> tuple[str, ApiKey]:
+    async def made(records: Repository) -> tuple[str, ApiKey, list[ApiKey]]:
         from assistant.access.api_keys import ApiKeys
 
         if wanted.collections:
             _known("collection", wanted.collections, await _collections(loaded, records))
-        return await ApiKeys(records).add(
+        keys = ApiKeys(records)
+        before = [each for each in await keys.listed() if each.name == wanted.name.strip() and not each.ended]
+        key, known = await keys.add(
             wanted.name.strip(),
             surfaces=wanted.surfaces,
             collections=wanted.collections,
@@ -59,8 +63,12 @@ def add(config: Path | None, wanted: Wanted, as_json: bool) -> None:
             role=cast("Role", wanted.role),
             days=wanted.days,
         )
+        return key, known, before
 
-    key, known = _on_records(loaded, made)
+    key, known, before = _on_records(loaded, made)
+    for each in before:
+        told = f"There is another key of this name, and both count. To end it: assistant keys revoke {each.id}"
+        console(stderr=True).print(told, markup=False)
     if as_json:
         print(json.dumps({"key": key, **_row(known)}, ensure_ascii=False, indent=2))
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -10,14 +9,6 @@ import typer
 from assistant.cli.models_app import ConfigOption, JsonOption
 
 keys_app = typer.Typer(help="API keys: by them programs may ask, also while the server runs.", no_args_is_help=True)
-
-
-class RoleChoice(StrEnum):
-    """What a key may do."""
-
-    user = "user"
-    editor = "editor"
-    admin = "admin"
 
 
 def _several(name: str, text: str) -> object:
@@ -34,9 +25,11 @@ def keys_add(
     ] = None,
     group: Annotated[list[str] | None, _several("--group", "A group whose documents it may read")] = None,
     role: Annotated[
-        RoleChoice,
-        typer.Option(help="user: ask. editor: also sources, corrections, gaps. admin: everything."),
-    ] = RoleChoice.user,
+        str,
+        typer.Option(
+            metavar="user|editor|admin", help="user: ask. editor: also sources, corrections, gaps. admin: everything."
+        ),
+    ] = "user",
     days: Annotated[
         int | None, typer.Option(min=1, max=3650, help="Days until it expires. Without: never.", show_default=False)
     ] = None,
@@ -46,7 +39,7 @@ def keys_add(
     """Make a key and print it: this once, since only a hash of it is kept."""
     from assistant.cli.keys import Wanted, add
 
-    add(config, Wanted(name, surface, collection, group or [], role.value, days), as_json)
+    add(config, Wanted(name, surface, collection, group or [], role, days), as_json)
 
 
 @keys_app.command("list")

@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import errno
 import gc
+import logging
 import secrets
 import signal
 import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assistant.cli.common import console, friendly, stop
 from assistant.cli.desk import link
+from assistant.cli.entrances import reached_by_all, shut_out
 from assistant.cli.remote import Running
 from assistant.cli.work import load
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from assistant.config_file import Loaded
     from assistant.settings import Settings
     from ui.desk.keys import Keys
+
+log = logging.getLogger(__name__)
 
 
 def run(config: Path | None, host: str | None, port: int | None) -> None:
@@ -57,19 +60,24 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def _check_reach(settings: Settings, listener: socket.socket) -> None:
     """End the program where others could reach what asks nobody who they are."""
-    host = listener.getsockname()[0].partition("%")[0]
-    access = settings.access
-    if access.mode == "required" or access.open_to_network or ip_address(host).is_loopback:
+    if problem := reached_by_all(settings, listener.getsockname()[0]):
+        listener.close()
+        stop(problem)
+
+
+def _tell(settings: Settings, url: str, keys: Keys) -> None:
+    """Where it is and how to get in: as lines of the log where those are for programs."""
+    lines = [f"Switchyard is at {url}", *([_desk(url, keys)] if settings.server.desk else [])]
+    if closed := shut_out(settings):
+        lines.insert(1, closed[0].upper() + closed[1:])
+    if settings.log_format == "json":
+        for line in lines:
+            log.info("%s", line)
         return
-    listener.close()
-    stop(
-        f"{host} can be reached by other machines, and access.mode is none, so that whoever reaches it may ask. "
-        "Do one of three:\n"
-        "  - have people show who they are: access.mode: required, with a sign-in (access.sign_in), API keys "
-        "(assistant keys add) or tokens of your portal (surfaces.NAME.token)\n"
-        "  - listen on this machine alone: --host 127.0.0.1, or leave server.host out\n"
-        "  - let everybody on the network ask: access.open_to_network: true"
-    )
+    out = console()
+    out.print(f"Switchyard is at [bold]{url}[/]  (stop it with Ctrl+C)")
+    for line in lines[1:]:
+        out.print(line, markup=False)
 
 
 def _desk(url: str, keys: Keys) -> str:
@@ -128,9 +136,7 @@ async def _serve(config: Path | None, loaded: Loaded, listener: socket.socket) -
         Running(url, token).write(loaded.settings.data)
         keeping = [asyncio.create_task(keeper.keep()), asyncio.create_task(assistant.backends.look())]
         try:
-            console().print(f"Switchyard is at [bold]{url}[/]  (stop it with Ctrl+C)")
-            if loaded.settings.server.desk:
-                console().print(_desk(url, keys))
+            _tell(loaded.settings, url, keys)
             await server.serve(sockets=[listener])
         finally:
             for task in keeping:

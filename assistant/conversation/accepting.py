@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from assistant.conversation.routes import ROUTES
@@ -36,6 +37,14 @@ def no_turn() -> TurnRejected:
 def no_conversation() -> TurnRejected:
     """Where there is no such conversation of this person's (any more)."""
     return TurnRejected("unknown_conversation", "There is no such conversation of yours. Start a new one.")
+
+
+def no_collection(name: str, there: Collection[str]) -> TurnRejected:
+    """Where somebody may search ``there``, and this one is not among it."""
+    names = ", ".join(sorted(there)) or "none yet"
+    if len(there) > 1:
+        return TurnRejected("unknown_collection", f"There is no collection '{name}' here. There are: {names}.")
+    return TurnRejected("unknown_collection", f"There is no collection '{name}' here. There is: {names}.")
 
 
 def over_limit(refused: Refused) -> TurnRejected:
@@ -86,7 +95,7 @@ def route_named(route: str | None) -> RouteName | None:
     for name in names:
         if name == route:
             return name
-    raise TurnRejected("unknown_route", f"There is no route '{route}'. There is: auto, {', '.join(names)}.")
+    raise TurnRejected("unknown_route", f"There is no route '{route}'. There are: auto, {', '.join(names)}.")
 
 
 def an_id(text: str) -> bool:

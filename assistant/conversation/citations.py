@@ -9,6 +9,8 @@ from itertools import groupby
 from assistant.conversation.lexing import Lexer, Token
 
 _PIECE = 1000
+_REMEMBERED = 4_000
+"""Characters of the longest text that is remembered."""
 
 
 def _tokens(text: str, known: bool) -> Iterator[Token]:
@@ -37,8 +39,14 @@ def cited(text: str) -> list[int]:
     return list(dict.fromkeys(number for number in numbers if isinstance(number, int)))
 
 
-@lru_cache(maxsize=512)
 def without_citations(text: str) -> str:
-    """``text`` with the citations taken out of its prose; its code stays as it is. Kept for a while: an answer is read
-    again by the router, the search and the prompt of every turn after it."""
+    """``text`` with the citations taken out of its prose; its code stays as it is. Remembered for a while unless it is
+    long: an answer is read again by the router, the search and the prompt of every turn after it."""
+    return _remembered(text) if len(text) <= _REMEMBERED else _without(text)
+
+
+def _without(text: str) -> str:
     return "".join(token.shown for token in _tokens(text, False))
+
+
+_remembered = lru_cache(maxsize=512)(_without)

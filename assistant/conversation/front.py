@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from assistant.access.identity import Identity
 from assistant.config_limits import Amounts
-from assistant.conversation.accepting import TurnRejected
+from assistant.conversation.accepting import TurnRejected, no_collection
 from assistant.conversation.correct import Voiced, voiced_by
 from assistant.conversation.engine import Engine
 
@@ -44,7 +44,7 @@ class Front:
     amounts: Mapping[str, Amounts] = field(default_factory=dict)
 
     async def searched(
-        self, surface: str, collection: str | None, who: Identity, attached: Collection[str]
+        self, surface: str, collection: str | None, who: Identity, attached: Collection[str] = ()
     ) -> frozenset[str]:
         """What a turn may search: what is readable, or one collection of it, and what is ``attached``. A surface or a
         collection that is not for this person is refused in the very words of one that does not exist. Raises
@@ -55,8 +55,7 @@ class Front:
         if collection is None:
             return readable.union(attached)
         if collection not in readable:
-            there = ", ".join(sorted(readable)) or "none yet"
-            raise TurnRejected("unknown_collection", f"There is no collection '{collection}' here. There is: {there}.")
+            raise no_collection(collection, readable)
         return frozenset({collection}).union(attached)
 
 

@@ -16,7 +16,7 @@ def judged(turn: StoredTurn, thread: Thread, verdict: str, person: str, voiced: 
     """Both, of a turn in its thread. Raises TurnRejected."""
     named = next((each for each in VERDICTS if each == verdict), None)
     if named is None:
-        raise TurnRejected("unknown_verdict", f"There is no verdict '{verdict}'. There is: {', '.join(VERDICTS)}.")
+        raise TurnRejected("unknown_verdict", f"There is no verdict '{verdict}'. There are: {', '.join(VERDICTS)}.")
     if turn.routed is None:
         raise TurnRejected("not_answered", "This turn has no answer yet whose route could be wrong. Wait for it.")
     decision = {name: value for name, value in turn.routed.items() if name not in _IDS}

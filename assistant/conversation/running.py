@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import aclosing
+from typing import Any
 
 from assistant.access.limits import RENEWED, Limiter
+from assistant.access.limits_ledger import Grant
 from assistant.conversation.engine import Engine
 from assistant.conversation.events import Event, Failed, Finished
 from assistant.conversation.keeping import Keeper
@@ -19,6 +20,8 @@ from assistant.conversation.turn import Turn
 from assistant.records.repository import RecordsError, Repository
 from assistant.telemetry import Metrics
 
+PATIENCE = 0.1
+"""Seconds for which the end of an answer waits until its place is free elsewhere, too."""
 log = logging.getLogger(__name__)
 
 
@@ -52,7 +55,7 @@ class Runs:
         done = asyncio.Event()
         self._running.setdefault(turn.conversation, set()).add(done)
         self._keeper.watch(turn.id, record)
-        renewed = time.monotonic()
+        holding = asyncio.create_task(self._hold(turn.grant)) if turn.grant.slots else None
         try:
             await self._limiter.runs(turn.grant)
             async with aclosing(engine.run(turn)) as events:
@@ -60,19 +63,28 @@ class Runs:
                     record.take(event)
                     watched.take(event)
                     if isinstance(event, Finished | Failed):
+                        _ended(holding)
                         await self._kept(turn, record)
-                    elif time.monotonic() - renewed > RENEWED:
-                        renewed = time.monotonic()
-                        await self._limiter.runs(turn.grant)
                     yield event
         finally:
             watched.end()
             self._keeper.release(turn.id)
+            _ended(holding)
             try:
                 if record.status == "stopped":
                     await self._kept(turn, record)
             finally:
                 self._settle(turn.conversation, done)
+
+    async def _hold(self, grant: Grant) -> None:
+        """Say again and again that a turn still runs: its model may be silent for longer than its place is held."""
+        while True:
+            await asyncio.sleep(RENEWED)
+            await self._limiter.runs(grant)
+
+    async def drop(self, turn: Turn) -> None:
+        """Record a turn that nobody runs as stopped, and give its place back."""
+        await self._kept(turn, Record())
 
     def _settle(self, conversation: str, done: asyncio.Event) -> None:
         done.set()
@@ -84,10 +96,13 @@ class Runs:
     async def _kept(self, turn: Turn, record: Record) -> None:
         """Record the turn, and give its place back before anybody hears of its end. Shielded: whoever stops it must
         not also stop that."""
-        task = asyncio.ensure_future(self._save(turn, record))
+        await asyncio.shield(self._beside(self._save(turn, record)))
+
+    def _beside(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
         self._saving.add(task)
         task.add_done_callback(self._saving.discard)
-        await asyncio.shield(task)
+        return task
 
     async def _save(self, turn: Turn, record: Record) -> None:
         """What cannot be recorded is logged: the reader has the answer all the same."""
@@ -96,4 +111,10 @@ class Runs:
         except RecordsError:
             log.exception("turn %s could not be recorded", turn.id)
         finally:
-            await self._limiter.ended(turn.grant, self._spending.of(turn, record))
+            ending = self._beside(self._limiter.ended(turn.grant, self._spending.of(turn, record)))
+            await asyncio.wait([ending], timeout=PATIENCE)
+
+
+def _ended(holding: asyncio.Task[None] | None) -> None:
+    if holding is not None:
+        holding.cancel()

@@ -74,6 +74,11 @@ class ChatService:
         self._records = records
 
     @property
+    def front(self) -> Front:
+        """What the settings say of the next turn."""
+        return self._front
+
+    @property
     def engine(self) -> Engine:
         """What runs the next turn."""
         return self._front.engine
@@ -300,3 +305,7 @@ class ChatService:
     def run(self, turn: Turn) -> AsyncGenerator[Event]:
         """The turn's events, recorded. A stream that is closed early is recorded as stopped, with its text."""
         return self._runs.run(self.engine, turn)
+
+    async def drop(self, turn: Turn) -> None:
+        """End a prepared turn that will not be run: it is recorded as stopped, and its place is free."""
+        await self._runs.drop(turn)

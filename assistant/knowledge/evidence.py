@@ -190,7 +190,7 @@ class EvidenceModel:
     def _why(self, found: Signals, score: float) -> tuple[str, ...]:
         if self.state(score) == "supported":
             return ()
-        why = [f"the closest passage is only {found.values['closest']:.0%} alike"]
+        why = [f"the closest passage is only {max(0.0, found.values['closest']):.0%} alike"]
         if found.values["above_10th"] < STANDS_OUT:
             why.append("no passage stands out from the others")
         if found.missing:

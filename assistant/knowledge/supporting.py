@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from assistant.conversation.citations import split_code
-from assistant.conversation.claims import Sentence, claims, plain
+from assistant.conversation.claims import Sentence, claims
 from assistant.conversation.facts import Fact, same
 from assistant.conversation.grounding_sources import Sources
 from assistant.conversation.reading import Reading, read
@@ -22,6 +23,7 @@ MORE = 0.2
 """Part that a further sentence of the passage must add."""
 MOST = 3
 """Sentences of a passage that are shown for one sentence of the answer."""
+_LINK = re.compile(r"\[([1-9]\d{0,8})\](?!\()")
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _MARKUP = re.compile(r"[\s>|]*(?:(?:[-*+•]|\d+[.)])[ \t]+)?[\s|]*")
 _HEADING = re.compile(r"\s*#{1,6}\s")
@@ -54,30 +56,25 @@ def supporting(turn: Wire, number: int) -> tuple[Highlight, ...]:
     """What of passage ``number`` supports the sentences that rest on it, for a turn as it is recorded. Of an
     unsupported one only the closest sentence is shown; where nothing rests on the passage, what was asked for."""
     passage = next(each for each in turn["retrieved"]["passages"] if each["number"] == number)
-    found = resting(turn, number)
-    held = [_whole(turn["answer"], each) for each in found if each.state != "unsupported"]
-    against = [_whole(turn["answer"], each) for each in found if each.state == "unsupported"]
-    if not found:
+    held: list[str] = []
+    against: list[str] = []
+    for sentence, mark in _on(turn, number):
+        # With the words that it completes: the head of its table, the line that leads to its list.
+        said = f"{sentence.head}\n{sentence.text}" if sentence.head else sentence.text
+        (against if mark and mark["state"] == "unsupported" else held).append(said)
+    if not held and not against:
         held = [turn["retrieved"]["query"]]
     return support(passage["text"], held, against)
 
 
 def resting(turn: Wire, number: int) -> tuple[Resting, ...]:
     """The sentences of the answer that cite passage ``number`` or were found in it, in their order."""
-    answer = turn["answer"] or ""
-    marks = {(mark["start"], mark["end"]): mark for mark in (turn["checked"] or {}).get("marks", ())}
-    prose = _prose(answer)
-    link = re.compile(rf"\[{number}\](?!\()")
+    links = _links(turn["answer"] or "").get(number, ())
     found = []
-    for each in _claims(answer):
-        mark = marks.get((each.start, each.end))
-        if number not in each.cites and number not in (mark["passages"] if mark else ()):
-            continue
-        before = len(link.findall(prose, 0, each.start))
-        own = len(link.findall(prose, each.start, each.end))
-        nth = before if own else before - 1 if number in each.cites and before else None
-        text = plain(answer[each.start : each.end])
-        found.append(Resting(each.start, each.end, text, mark["state"] if mark else "", nth))
+    for each, mark in _on(turn, number):
+        before, after = bisect_left(links, each.start), bisect_left(links, each.end)
+        nth = before if before < after else before - 1 if number in each.cites and before else None
+        found.append(Resting(each.start, each.end, each.text, mark["state"] if mark else "", nth))
     return tuple(found)
 
 
@@ -105,23 +102,29 @@ def _support(text: str, sentences: tuple[str, ...], closest: tuple[str, ...]) ->
     return tuple(_flat(text, soft, strong))
 
 
+def _on(turn: Wire, number: int) -> Iterator[tuple[Sentence, Wire | None]]:
+    """The claims that rest on a passage, each with its mark if it has one."""
+    marks = {(mark["start"], mark["end"]): mark for mark in (turn["checked"] or {}).get("marks", ())}
+    for each in _claims(turn["answer"] or ""):
+        mark = marks.get((each.start, each.end))
+        if number in each.cites or (mark and number in mark["passages"]):
+            yield each, mark
+
+
 @lru_cache(maxsize=64)
 def _claims(answer: str) -> tuple[Sentence, ...]:
     return tuple(claims(answer))
 
 
 @lru_cache(maxsize=64)
-def _prose(answer: str) -> str:
-    """The answer with its code as spaces, everything at its place."""
+def _links(answer: str) -> Mapping[int, Sequence[int]]:
+    """Where an answer links to each passage, in order; in its code are no links."""
     pieces = split_code(answer)
     pieces[1::2] = [" " * len(code) for code in pieces[1::2]]
-    return "".join(pieces)
-
-
-def _whole(answer: str, found: Resting) -> str:
-    """The sentence with the words that it completes: the head of its table, the line that leads to its list."""
-    each = next(each for each in _claims(answer) if (each.start, each.end) == (found.start, found.end))
-    return f"{each.head}\n{each.text}" if each.head else each.text
+    found: dict[int, list[int]] = {}
+    for link in _LINK.finditer("".join(pieces)):
+        found.setdefault(int(link[1]), []).append(link.start())
+    return found
 
 
 def _chosen(claim: Reading, sources: Sources, most: int = MOST) -> set[int]:

@@ -21,6 +21,8 @@ T = TypeVar("T")
 
 _TURNS = cast(Table, TurnRow.__table__)
 MIGRATIONS = Path(__file__).parent / "migrations"
+_MIGRATING = 0x53776974_63687964
+"""The lock under which a PostgreSQL is migrated; any number that nobody else uses there."""
 
 
 class RecordsError(Exception):
@@ -127,6 +129,9 @@ def migrate(connection: Connection) -> None:
     if connection.dialect.name == "sqlite":
         # Python's driver begins no transaction for CREATE TABLE, and a process killed here left half a schema.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
+    elif connection.dialect.name == "postgresql":
+        # Of replicas that start together the first migrates; to the others, which wait, there is nothing left to do.
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATING})")
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection

@@ -6,20 +6,41 @@ Keys and requests are kept as hashes; the answer is kept where it is small, and 
 from __future__ import annotations
 
 import hashlib
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import cast
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import DateTime, ForeignKey, Index, String, Text, delete, update
+from sqlalchemy import (
+    ColumnElement,
+    DateTime,
+    ForeignKey,
+    Index,
+    String,
+    Table,
+    Text,
+    and_,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from assistant.records.models import Base, now
+from assistant.records.models import RUNNING, Base, TurnRow, now
 from assistant.records.repository import Repository
 
 KEPT = timedelta(hours=24)
 """How long the same key gives the same answer."""
-LONGEST = timedelta(hours=1)
-"""Longer than any request takes: a claim without an answer that is older was left by a killed process."""
+LONGEST = timedelta(minutes=1)
+"""How long a claim without an answer counts: whoever holds it renews it, so that one that is older was left."""
+PRUNED = 60.0
+"""Seconds after which a process forgets again what is too old."""
+_pruned: WeakKeyDictionary[Repository, float] = WeakKeyDictionary()
 
 
 class IdempotencyRow(Base):
@@ -35,6 +56,10 @@ class IdempotencyRow(Base):
     conversation_id: Mapped[str | None] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"))
     answer: Mapped[str | None] = mapped_column(Text)
     made_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)
+
+
+_ROWS = cast(Table, IdempotencyRow.__table__)
+_OPEN = and_(_ROWS.c.turn.is_(None), _ROWS.c.answer.is_(None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +81,14 @@ class Idempotency:
     async def claim(self, person: str, key: str, request: str) -> Earlier | None:
         """Take a key for a request; of any number that try, one gets None and carries it out, the others what it
         was taken for. What is too old to count is forgotten by the way."""
-        hashed = _hashed(person, key)
+        hashed, prune = _hashed(person, key), self._due()
 
         def claimed(session: Session) -> None:
-            _prune(session)
-            session.add(IdempotencyRow(key=hashed, request=request))
-            session.flush()
+            moment = now()
+            if prune:
+                session.execute(delete(_ROWS).where(_ROWS.c.made_at < moment - KEPT))
+            session.execute(delete(_ROWS).where(_ROWS.c.key == hashed, _over(moment)))
+            session.execute(insert(_ROWS).values(key=hashed, request=request))
 
         def found(session: Session) -> Earlier | None:
             row = session.get(IdempotencyRow, hashed)
@@ -78,6 +105,17 @@ class Idempotency:
                 return None
         return Earlier(request)  # it is claimed and released again and again: whoever asks tries once more, too
 
+    async def renew(self, person: str, key: str) -> None:
+        """Say that the request of a claim is still being carried out."""
+        query = update(_ROWS).where(_ROWS.c.key == _hashed(person, key), _OPEN)
+        await self._records.write(lambda session: session.execute(query.values(made_at=now())))
+
+    async def runs(self, turn: str) -> bool:
+        """Whether a turn has given a sign of life within ``LONGEST``."""
+        sign = func.coalesce(TurnRow.written_at, TurnRow.created_at)
+        query = select(TurnRow.id).where(TurnRow.id == turn, RUNNING, sign >= now() - LONGEST)
+        return await self._records.read(lambda session: session.execute(query).first() is not None)
+
     async def keep(
         self,
         person: str,
@@ -88,7 +126,7 @@ class Idempotency:
         answer: str | None = None,
     ) -> None:
         """Remember what came of a request. With its ``conversation`` it is forgotten."""
-        query = update(IdempotencyRow).where(IdempotencyRow.key == _hashed(person, key))
+        query = update(_ROWS).where(_ROWS.c.key == _hashed(person, key))
         query = query.values(turn=turn, conversation_id=conversation, answer=answer)
         try:
             await self._records.write(lambda session: session.execute(query))
@@ -97,15 +135,20 @@ class Idempotency:
 
     async def release(self, person: str, key: str) -> None:
         """Forget a key: nothing came of its request."""
-        query = delete(IdempotencyRow).where(IdempotencyRow.key == _hashed(person, key))
+        query = delete(_ROWS).where(_ROWS.c.key == _hashed(person, key))
         await self._records.write(lambda session: session.execute(query))
 
+    def _due(self) -> bool:
+        moment = time.monotonic()
+        if moment - _pruned.get(self._records, -PRUNED) < PRUNED:
+            return False
+        _pruned[self._records] = moment
+        return True
 
-def _prune(session: Session) -> None:
-    row, moment = IdempotencyRow, now()
-    session.execute(delete(row).where(row.made_at < moment - KEPT))
-    left = row.turn.is_(None), row.answer.is_(None), row.made_at < moment - LONGEST
-    session.execute(delete(row).where(*left))
+
+def _over(moment: datetime) -> ColumnElement[bool]:
+    """What does not count any more."""
+    return or_(_ROWS.c.made_at < moment - KEPT, and_(_OPEN, _ROWS.c.made_at < moment - LONGEST))
 
 
 def _hashed(person: str, key: str) -> str:

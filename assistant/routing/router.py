@@ -200,7 +200,7 @@ class Router:
         if similarity is None:
             return looks_up, [_spoken(scores, looks_up)]
         where = closest or "the documents"
-        near = f"{similarity:.2f}"
+        near = f"{max(0.0, similarity):.2f}"
         if looks_up and score < threshold + UNSURE and similarity < FAR:
             return False, [_spoken(scores, False), f"unsure, but nothing in the documents comes near ({near})"]
         if not looks_up and score >= threshold - UNSURE / 2 and similarity >= CLOSE:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -43,6 +44,11 @@ class Server:
                 except redis.ConnectionError:
                     time.sleep(0.05)
         raise AssertionError("redis-server did not start within 30 seconds")
+
+    def hang(self) -> None:
+        """Let it answer nobody any more; only ``kill`` ends that."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGSTOP)
 
     def kill(self) -> None:
         if self.process is not None:

@@ -245,3 +245,32 @@ async def test_roles_and_the_sign_in_are_taken_over_while_it_runs(tmp_path: Path
         file.write_text(text % "new")
         await assistant.refresh()
         assert assistant.settings.access.roles.admin == ["new"]
+
+
+SIGNED_IN = """\
+access:
+  mode: required
+  sign_in: {issuer: "https://%s.example", client_id: c, hours: %s}
+  roles: {admin: [%s]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("changed", "role"),
+    [(("i", 12, "it"), "admin"), (("i", 12, ""), "user"), (("i", 0.000001, "it"), None), (("j", 12, "it"), None)],
+)
+async def test_changed_settings_count_for_who_is_signed_in_though_nobody_asks_anything(
+    tmp_path: Path, changed: tuple[str, float, str], role: str | None
+) -> None:
+    file = tmp_path / "assistant.yaml"
+    file.write_text(SIGNED_IN % ("i", 12, "it"))
+    loaded = load(file, environ={})
+    watching = SettingsFile(lambda: load(file, environ={}), loaded.watched)
+    async with build_assistant(loaded.settings, file=watching) as assistant:
+        gate = assistant.gate(MACHINE)
+        cookie = await assistant.sessions.begin({"sub": "ada", "groups": ["it"]})
+        known = await gate.session(cookie)
+        assert known is not None and known.role == "admin"
+        file.write_text(SIGNED_IN % changed + "# longer than before")
+        found = await gate.session(cookie)
+        assert (found and found.role) == role

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 from contextlib import aclosing
 from pathlib import Path
@@ -126,6 +127,23 @@ async def test_keys_that_are_too_old_count_no_more(tmp_path: Path) -> None:
         assert await refused(gate, branch())
 
 
+async def test_an_odd_key_shuts_nobody_out(tmp_path: Path) -> None:
+    odd = [jwk(rsa_key(), "odd", key_ops=None), jwk(rsa_key(), "also", key_ops=5)]
+    async with publishing(*odd, jwk(rsa_key(), "a")) as issuer, of(issuer, tmp_path) as (gate, _):
+        assert not await refused(gate, branch())
+        assert await refused(gate, branch("odd"))
+
+
+async def test_whatever_goes_wrong_with_an_address_is_told_and_leaves_nothing_behind(caplog: Any) -> None:
+    lost: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: lost.append(context))
+    async with aclosing(KeySets(ALWAYS)) as sets:
+        with pytest.raises(Refused):  # a name that is too long to be looked up
+            await sets.key(f"https://{'a' * 70}.example/keys", "a")
+    gc.collect()
+    assert lost == [] and "were not read: UnicodeError" in caplog.text
+
+
 async def test_it_is_asked_where_the_settings_say_and_nowhere_else(tmp_path: Path) -> None:
     key = jwk(rsa_key(), "a")
     async with publishing(key) as other, publishing(key) as issuer, of(issuer, tmp_path, ALWAYS) as (gate, _):
@@ -174,6 +192,10 @@ def test_only_public_keys_for_signatures_of_the_right_size_are_taken() -> None:
         jwk(rsa_key(), "another algorithm", alg="RS512"),
         jwk(rsa_key(), "an algorithm of secrets", alg="HS256"),
         jwk(rsa_key(), "to sign", key_ops=["sign"]),
+        jwk(rsa_key(), "for nothing", key_ops=None),
+        jwk(rsa_key(), "for a number", key_ops=5),
+        jwk(rsa_key(), "for a word", key_ops="verify"),
+        jwk(rsa_key(), "for anything", alg=["RS256"]),
         {"kty": "RSA", "kid": "half"},
         {"kty": "RSA", "kid": "odd", "n": 5, "e": []},
         {**jwk(rsa_key()), "kid": 7},

@@ -5,7 +5,7 @@ import logging
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import pytest
@@ -17,13 +17,21 @@ from assistant.access.limits import Limiter, Refused, Spent
 from assistant.access.limits_ledger import MemoryLedger
 from assistant.access.limits_redis import LedgerAway, RedisLedger
 from assistant.access.limits_shared import AGAIN, SharedLedger
+from assistant.app import Assistant
 from assistant.config_limits import Amounts
+from assistant.conversation.events import Finished, TextDelta
+from assistant.conversation.front import Front
+from assistant.conversation.service import ChatService
+from assistant.settings import Settings
+from assistant.settings_file import taken, tell_what_changed
 from assistant.telemetry import Metrics
+from connectors.scripted import ScriptedModel, Step
 from tests.access import redis_server as redis_of_ours
 from tests.access.redis_server import Server
 from tests.access.redis_server import redis_server as redis_server
 from tests.access.test_limits_ledger import Clock, key
-from tests.conftest import ROOT
+from tests.access.test_limits_turns import readable
+from tests.conftest import ROOT, answer_with
 
 ADA = Identity("token:portal:ada", via="token")
 REPLICA = """
@@ -133,6 +141,90 @@ async def test_a_redis_that_hangs_is_waited_for_once_and_then_left_alone(monkeyp
         clock.now += 0.2
         assert not await let_in(limiter, amounts, "portal") and connections > tried
         await limiter.aclose()
+
+
+@asynccontextmanager
+async def hanging(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> AsyncIterator[tuple[SharedLedger, list[int]]]:
+    """A ledger whose Redis takes connections and never answers, and how many are open."""
+    monkeypatch.setattr(limits_redis, "SECONDS", 0.5)
+    opened: list[int] = []
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        opened.append(1)
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        ledger = SharedLedger(RedisLedger(f"redis://127.0.0.1:{port}/0"), MemoryLedger(clock), clock=clock)
+        yield ledger, opened
+        await ledger.aclose()
+
+
+async def test_of_many_turns_one_asks_whether_a_redis_that_hangs_is_back(monkeypatch: Any) -> None:
+    clock = Clock()
+    async with hanging(monkeypatch, clock) as (ledger, opened):
+        limiter, amounts = (
+            Limiter(ledger),
+            Amounts(person={"turns_per_day": 1_000, "at_once": 9, "tokens_per_day": 10**6}),
+        )
+        assert await let_in(limiter, amounts, "portal") and len(opened) == 1, "it is not asked twice"
+        for _ in range(2):
+            clock.now += AGAIN + 0.1
+            opened.clear()
+            grants = await asyncio.gather(*(limiter.admit(ADA, "portal", amounts) for _ in range(9)))
+            assert len(opened) == 1, "whoever does not ask does not wait either"
+            clock.now += AGAIN + 0.1  # it could be asked again: but what ends a turn never waits for that
+            for grant in grants:
+                await limiter.ended(grant)
+            assert len(opened) == 1
+
+
+async def test_the_end_of_an_answer_does_not_wait_for_a_redis_that_hangs(demo: Assistant, monkeypatch: Any) -> None:
+    monkeypatch.setattr(limits_redis, "SECONDS", 60.0)
+    answer_with(demo, ScriptedModel([Step(["hi"])], loop=True))
+    surface, amounts = {"portal": readable}, {"portal": Amounts(person={"at_once": 1, "tokens_per_day": 1_000_000})}
+    with redis_of_ours.running() as server:
+        service = ChatService(
+            Front(demo.service.engine, surface, amounts=amounts),
+            demo.records,
+            limiter=Limiter.of(server.url, Metrics()),
+        )
+        turn = await service.prepare("hello", person=ADA, route="voice")
+        finished = False
+        async with asyncio.timeout(30), aclosing(service.run(turn)) as events:
+            async for event in events:
+                if isinstance(event, TextDelta):
+                    server.hang()
+                finished = finished or isinstance(event, Finished)
+        assert finished
+        server.kill()
+        await service.aclose()
+
+
+async def test_a_connection_that_was_closed_meanwhile_is_no_redis_that_is_away(caplog: Any) -> None:
+    surface, amounts = key(), Amounts(person={"turns_per_day": 5, "at_once": 1})
+    with redis_of_ours.running() as server:
+        async with replica(server.url) as one:
+            assert await let_in(one, amounts, surface)
+            server.kill()
+            server.start()
+            assert await let_in(one, amounts, surface)
+    assert "does not answer" not in caplog.text
+
+
+def test_only_what_counts_is_said_to_be_taken_over(caplog: Any) -> None:
+    before = Settings()
+    stored = Settings.model_validate({"limits": {"store": "redis://localhost:6379/0"}})
+    both = Settings.model_validate({"limits": {"store": "redis://localhost:6379/0", "person": {"at_once": 1}}})
+    for given, counts in ((stored, False), (both, True)):
+        caplog.clear()
+        with caplog.at_level(logging.INFO, "assistant.settings_file"):
+            now = taken(before, given)
+            tell_what_changed(before, now, given)
+        assert now.limits.store is None and (now.limits.person.at_once == 1) is counts
+        assert ("taken over from the settings file: limits" in caplog.text) is counts
+        assert "only a restart takes it over: limits" in caplog.text
 
 
 async def test_a_password_is_shown_to_the_redis_alone() -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,12 @@ import pytest
 import yaml
 
 from assistant.access.identity import Identity
-from assistant.access.limits import Limiter
+from assistant.access.limits import RUNNING, Limiter
 from assistant.access.limits_ledger import DAY, MemoryLedger
 from assistant.app import Assistant, build_assistant
 from assistant.config_file import load
 from assistant.config_limits import Amounts
+from assistant.conversation import running
 from assistant.conversation.events import Event, Failed, Finished, TextDelta
 from assistant.conversation.front import Front
 from assistant.conversation.service import ChatService, TurnRejected
@@ -168,11 +169,51 @@ async def test_whoever_hears_of_the_end_may_go_on_at_once(demo: Assistant) -> No
     service = ChatService(front, demo.records, limiter=limiter)
     for last in (Finished, Failed):
         turn = await service.prepare("hello", person=ADA, route="voice")
+        heard = False
         async with aclosing(service.run(turn)) as events:
             async for event in events:
                 if isinstance(event, last):
+                    heard = True
                     second = await service.prepare("and now?", person=ADA, route="voice")
                     await limiter.ended(second.grant)
+        assert heard, last
+
+
+class Watched(MemoryLedger):
+    """Tells whenever a place is held on."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock)
+        self.held = asyncio.Event()
+
+    async def hold(self, slots: Sequence[str], lease: str, seconds: float) -> None:
+        await super().hold(slots, lease, seconds)
+        self.held.set()
+
+
+async def test_a_model_that_is_silent_for_long_keeps_the_place_of_its_turn(demo: Assistant, monkeypatch: Any) -> None:
+    monkeypatch.setattr(running, "RENEWED", 0.01)
+    answer_with(demo, ScriptedModel([Step(["one ", "two "], hangs=True)]))
+    clock = Clock()
+    ledger = Watched(clock)
+    front = Front(demo.service.engine, {"portal": readable}, amounts={"portal": Amounts(person={"at_once": 1})})
+    service = ChatService(front, demo.records, limiter=Limiter(ledger))
+    turn = await service.prepare("hello", person=ADA, route="voice")
+    async with aclosing(service.run(turn)) as events:
+        async for event in events:
+            if isinstance(event, TextDelta):
+                break
+        for _ in range(3):
+            clock.now += RUNNING * 0.75
+            ledger.held.clear()
+            async with asyncio.timeout(20):
+                await ledger.held.wait()
+        with pytest.raises(TurnRejected):
+            await service.prepare("and now?", person=ADA)
+    assert await service.prepare("and now?", person=ADA, route="voice")
+    ledger.held.clear()
+    await asyncio.sleep(0.1)
+    assert not ledger.held.is_set(), "nobody holds on to what has ended"
 
 
 class Closed(Repository):

@@ -255,7 +255,7 @@ def test_while_a_server_runs_commands_go_through_it(tmp_path: Path) -> None:
         found = json.loads(run(tmp_path, "ask", "when does the canteen open?", "--json").stdout)
         assert "11:30" in found["answer"]
         done = run(tmp_path, "ask", "hi", "--collection", "nowhere")
-        assert done.returncode == 2 and "There is: demo, house." in done.stderr
+        assert done.returncode == 2 and "There are: demo, house." in done.stderr
         done = run(tmp_path, "ingest", "no-such-folder")
         assert done.returncode == 2 and "there is no file or folder" in done.stderr
         done = run(tmp_path, "serve", "--port", "8")

@@ -114,6 +114,43 @@ def test_keys_are_made_and_ended_while_a_server_runs(tmp_path: Path) -> None:
     held.close()
 
 
+def test_a_name_that_another_key_has_is_pointed_out_and_a_role_that_there_is_not_refused(tmp_path: Path) -> None:
+    write_settings(tmp_path, data="data")
+    first = json.loads(run(tmp_path, "keys", "add", "search", "--json").stdout)
+    assert "another key of this name" not in run(tmp_path, "keys", "add", "other").stderr
+    again = run(tmp_path, "keys", "add", "search", "--json")
+    assert json.loads(again.stdout)["id"] != first["id"] and f"assistant keys revoke {first['id']}" in again.stderr
+    refused = run(tmp_path, "keys", "add", "x", "--role", "boss")
+    assert refused.returncode == 2 and "there is no role 'boss'. There are: admin, editor, user." in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"access": {"mode": "required"}}, "note: nobody can come in but programs with an API key"),
+        ({"access": {"mode": "required"}, "surfaces": {"shop": {"anonymous": True}}}, "by the widget (shop)"),
+    ],
+)
+def test_whom_the_settings_leave_out_is_noted(tmp_path: Path, settings: dict[str, Any], said: str) -> None:
+    write_settings(tmp_path, **settings)
+    found = run(tmp_path, "config", "check")
+    assert found.returncode == 0 and said in found.stdout, found.stdout + found.stderr
+
+
+def test_what_serve_would_refuse_is_not_fine(tmp_path: Path) -> None:
+    write_settings(tmp_path, server={"host": "0.0.0.0"})
+    found = run(tmp_path, "config", "check")
+    assert found.returncode == 2 and "access.open_to_network: true" in found.stderr and "fine" not in found.stdout
+
+
+def test_a_log_of_json_is_json_from_its_first_line(tmp_path: Path) -> None:
+    with serving(tmp_path, log_format="json", collections={}, access={"mode": "required"}) as server:
+        lines = [json.loads(line) for line in server.log.splitlines()]
+        messages = [line["message"] for line in lines]
+    assert f"Switchyard is at {server.url}" in messages
+    assert any(message.startswith("Nobody can come in but") for message in messages)
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])
 def test_what_asks_nobody_who_they_are_listens_on_this_machine_alone(tmp_path: Path, host: str) -> None:
     write_settings(tmp_path, data="data")

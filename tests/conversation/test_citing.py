@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from assistant.conversation import citations
 from assistant.conversation.citations import cited, split_code, without_citations
 from assistant.conversation.citing import Citations
 from assistant.conversation.markers import LONGEST
@@ -186,6 +187,13 @@ def test_citing_the_whole_text_agrees() -> None:
     assert cited(text) == [1, 2, 3]
     assert without_citations(text) == "One. Two. `[9]` a[8] [2024] [7](https://x.test)"
     assert split_code(text)[1::2] == ["`[9]`"]
+
+
+def test_long_answers_are_not_kept_in_memory() -> None:
+    bare = "So it is. " * 1_000
+    before = citations._remembered.cache_info().currsize
+    assert without_citations(bare + "[1]") == bare.rstrip() and without_citations(bare) == bare
+    assert citations._remembered.cache_info().currsize == before
 
 
 HARD = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterator
+from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,7 +15,7 @@ from sqlalchemy import event, text
 
 from assistant.access import api_keys
 from assistant.access.api_keys import ApiKeys
-from assistant.records.api_keys import ApiKeyRow
+from assistant.records.api_keys import ApiKeyRow, KeyTable
 from assistant.records.repository import Repository
 from tests.records.test_migrations import run
 
@@ -83,10 +84,12 @@ async def test_a_key_that_is_used_often_is_read_once_and_noted_once(
     before = datetime.now(UTC)
     for _ in range(50):
         assert await keys.find(key) is not None
+    await keys.aclose()
     assert (statements.reads, statements.writes) == (1, 1)
     (found,) = await keys.listed()
     assert found.used_at is not None and before <= found.used_at <= datetime.now(UTC)
-    assert await ApiKeys(database).find(key) is not None
+    async with aclosing(ApiKeys(database)) as other:
+        assert await other.find(key) is not None
     assert statements.writes == 1, "another process has noted it just now"
     old = before - timedelta(hours=1)
     async with database.session() as session:
@@ -94,7 +97,75 @@ async def test_a_key_that_is_used_often_is_read_once_and_noted_once(
         assert row is not None
         row.used_at = old
     statements.writes = 0
-    assert await ApiKeys(database).find(key) is not None and statements.writes == 1
+    async with aclosing(ApiKeys(database)) as other:
+        assert await other.find(key) is not None
+    assert statements.writes == 1
+
+
+async def test_many_that_come_at_once_with_a_key_read_it_once(database: Repository, statements: Statements) -> None:
+    async with aclosing(ApiKeys(database)) as keys:
+        key, known = await keys.add("busy")
+        first = asyncio.create_task(keys.find(key))
+        await asyncio.sleep(0)
+        others = [asyncio.create_task(keys.find(key)) for _ in range(50)]
+        await asyncio.sleep(0)
+        first.cancel()  # the others wait for what it began
+        assert {each and each.id for each in await asyncio.gather(*others)} == {known.id}
+        with pytest.raises(asyncio.CancelledError):
+            await first
+    assert (statements.reads, statements.writes) == (1, 1)
+
+
+async def test_the_use_of_a_key_is_noted_beside_the_request(database: Repository, monkeypatch: Any) -> None:
+    keys, free = ApiKeys(database), asyncio.Event()
+    key, _ = await keys.add("k")
+    used = KeyTable.used
+
+    async def slow(*arguments: Any) -> None:
+        await free.wait()
+        await used(*arguments)
+
+    monkeypatch.setattr(KeyTable, "used", slow)
+    async with asyncio.timeout(20):
+        assert await keys.find(key) is not None
+    free.set()
+    await keys.aclose()
+    (found,) = await keys.listed()
+    assert found.used_at is not None, "closing waits for it"
+
+
+async def test_a_key_that_is_revoked_as_it_is_read_is_not_remembered(database: Repository, monkeypatch: Any) -> None:
+    async with aclosing(ApiKeys(database)) as keys:
+        key, known = await keys.add("k")
+        one, read, free = KeyTable.one, asyncio.Event(), asyncio.Event()
+
+        async def slow(*arguments: Any) -> ApiKeyRow | None:
+            row = await one(*arguments)
+            read.set()
+            await free.wait()
+            return row
+
+        monkeypatch.setattr(KeyTable, "one", slow)
+        asking = asyncio.create_task(keys.find(key))
+        await read.wait()
+        await keys.revoke(known.id)
+        free.set()
+        await asking
+        assert await keys.find(key) is None
+
+
+async def test_ids_that_somebody_makes_up_do_not_have_keys_forgotten(
+    database: Repository, statements: Statements, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api_keys, "MOST_REMEMBERED", 10)
+    monkeypatch.setattr(api_keys, "REMEMBERED", 600)
+    async with aclosing(ApiKeys(database)) as keys:
+        key, _ = await keys.add("k")
+        assert await keys.find(key) is not None
+        for number in range(35):
+            assert await keys.find(f"sy_{number:012x}_{43 * 'A'}") is None
+        statements.reads = 0
+        assert await keys.find(key) is not None and statements.reads == 0
 
 
 async def test_guesses_of_one_id_ask_the_database_once(database: Repository, statements: Statements) -> None:
@@ -110,6 +181,7 @@ async def test_revoking_counts_here_at_once_and_elsewhere_soon(
     here, there = ApiKeys(database), ApiKeys(database)
     key, known = await here.add("k")
     assert await here.find(key) and await there.find(key)
+    await asyncio.gather(here.aclose(), there.aclose())
     await here.revoke(known.id)
     assert await here.find(key) is None
     await asyncio.sleep(0.35)
@@ -129,7 +201,10 @@ async def test_what_is_remembered_is_bounded(database: Repository, monkeypatch: 
     keys = ApiKeys(database)
     for number in range(35):
         await keys.find(f"sy_{number:012x}_{43 * 'A'}")
-    assert len(keys._remembered) <= 10
+        key, _ = await keys.add(str(number))
+        assert await keys.find(key) is not None
+    assert len(keys._remembered) == len(keys._unknown) == 10
+    await keys.aclose()
 
 
 async def test_the_step_to_keys_and_back_leaves_the_rest(url: str) -> None:

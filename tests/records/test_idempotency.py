@@ -6,12 +6,14 @@ import asyncio
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from sqlalchemy import func, select, update
 
 from assistant.access.identity import Identity
 from assistant.app import build_assistant
 from assistant.conversation.service import TurnRejected
 from assistant.conversation.turn import Turn
+from assistant.records import idempotency
 from assistant.records.conversations import Conversations
 from assistant.records.idempotency import KEPT, LONGEST, Earlier, Idempotency, IdempotencyRow
 from assistant.records.models import TurnRow, now
@@ -59,20 +61,47 @@ async def test_a_key_goes_with_its_conversation(database: Repository) -> None:
     assert await kept.claim("ada", "k", "r") is None, "nothing is kept of what is gone"
 
 
-async def test_keys_are_forgotten_after_a_day_and_those_that_a_killed_process_held_after_an_hour(
+async def test_keys_are_forgotten_after_a_day_and_those_that_a_killed_process_held_after_a_minute(
     database: Repository,
 ) -> None:
     kept = Idempotency(database)
     await kept.claim("ada", "done", "r")
     await kept.keep("ada", "done", answer="{}")
     await kept.claim("ada", "held", "r")
-    await age(database, LONGEST - timedelta(minutes=1))
+    await age(database, LONGEST - timedelta(seconds=20))
     assert await kept.claim("ada", "held", "r") == Earlier("r")
-    await age(database, LONGEST + timedelta(minutes=1))
+    await age(database, LONGEST + timedelta(seconds=1))
     assert await kept.claim("ada", "held", "r") is None
     assert await kept.claim("ada", "done", "r") == Earlier("r", None, "{}")
     await age(database, KEPT + timedelta(minutes=1))
     assert await kept.claim("ada", "done", "r") is None
+
+
+async def test_what_is_too_old_is_deleted_once_in_a_while(
+    database: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And by its index: not with every claim, and without a walk over all rows."""
+    kept = Idempotency(database)
+
+    async def rows() -> int:
+        async with database.session() as session:
+            return (await session.execute(select(func.count()).select_from(IdempotencyRow))).scalar_one()
+
+    await kept.claim("ada", "old", "r")
+    await age(database, KEPT + timedelta(minutes=1))
+    await kept.claim("ada", "new", "r")
+    assert await rows() == 2, "a minute has not gone by"
+    monkeypatch.setattr(idempotency, "PRUNED", 0.0)
+    await kept.claim("ada", "newer", "r")
+    assert await rows() == 2
+
+
+async def test_a_claim_that_is_renewed_is_not_left(database: Repository) -> None:
+    kept = Idempotency(database)
+    await kept.claim("ada", "k", "r")
+    await age(database, LONGEST + timedelta(minutes=1))
+    await kept.renew("ada", "k")
+    assert await kept.claim("ada", "k", "r") == Earlier("r")
 
 
 async def test_neither_keys_nor_what_was_asked_for_are_stored(database: Repository) -> None:

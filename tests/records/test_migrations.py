@@ -1,5 +1,8 @@
 """The steps between the versions of the schema, forth and back, on databases that hold something."""
 
+import subprocess
+import sys
+from subprocess import PIPE
 from typing import Any
 
 import pytest
@@ -15,6 +18,7 @@ from assistant.records.corrections import Corrections
 from assistant.records.database import MIGRATIONS
 from assistant.records.models import Base, TurnRow
 from assistant.records.repository import Repository
+from tests.conftest import ROOT
 from tests.records.test_tree import again, the
 
 
@@ -156,6 +160,36 @@ async def test_the_step_back_to_the_first_version_keeps_what_is_shown(url: str) 
     (rows,) = await run(url, "0002", "SELECT id FROM turns ORDER BY position")
     assert [each for (each,) in rows] == ["t0", "t1", new]
     await run(url, "head")
+
+
+REPLICA = """
+import asyncio, sys
+from assistant.records.repository import Repository
+
+async def main():
+    records = Repository(sys.argv[1])
+    print("ready", flush=True)
+    sys.stdin.readline()
+    await records.open()
+    await records.close()
+
+asyncio.run(main())
+"""
+
+
+async def test_replicas_that_start_together_after_an_upgrade_all_come_up(url: str) -> None:
+    await run(url, "0006", CONVERSATION.replace("updated_at)", "updated_at, pinned)")[:-1] + ", false)")
+    command = [sys.executable, "-c", REPLICA, url]
+    starting = [subprocess.Popen(command, stdin=PIPE, stdout=PIPE, stderr=PIPE, text=True, cwd=ROOT) for _ in range(3)]
+    for each in starting:
+        assert each.stdout is not None and each.stdout.readline() == "ready\n"
+    for each in starting:
+        assert each.stdin is not None
+        each.stdin.write("go\n")
+        each.stdin.flush()
+    told = [each.communicate(timeout=60)[1] for each in starting]
+    assert [each.returncode for each in starting] == [0] * 3, told
+    assert await run(url, "head", "SELECT id FROM conversations") == [[("c",)]]
 
 
 def differences(connection: Connection) -> list[Any]:

@@ -1,13 +1,14 @@
 """Corrections over a real socket."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from assistant.routing.labelled import LabelledTurn
-from tests.serving import Serving
+from tests.serving import Serving, serving
 from tests.ui.test_api import chat, machine
 
 LONDON = "What is the hotel cap per night in London?"
@@ -42,6 +43,19 @@ def test_a_correction_streams_the_turn_as_it_is_run_again(server: Serving) -> No
     assert again[0]["route"] == "retrieve" and again[0]["requested"] is True
     follow = chat(server, message="and elsewhere in Europe?", conversation=asked["conversation"], route="retrieve")
     assert "£150" in follow[-1]["answer"], "the conversation goes on from the new answer"
+
+
+def test_a_limit_that_keeps_the_turn_from_running_again_is_told_and_not_remembered(tmp_path: Path) -> None:
+    with serving(tmp_path, limits={"everybody": {"turns_per_minute": 1}}) as server:
+        asked = chat(server, message=LONDON, route="voice")[0]
+        address = f"{server.url}/api/v1/turns/{asked['turn']}/correction"
+        for _ in range(2):
+            headers = {"Idempotency-Key": "the same"}
+            response = httpx.post(address, json={"verdict": "look_up"}, headers=headers, timeout=60)
+            assert response.status_code == 200 and response.json()["refused"]["code"] == "too_many_turns"
+            assert 1 <= int(response.headers["retry-after"]) <= 62
+            assert "idempotency-replayed" not in response.headers
+        assert len(listed(server, asked["conversation"])) == 1, "what was said is kept"
 
 
 def test_corrections_are_listed_as_labelled_turns(server: Serving) -> None:

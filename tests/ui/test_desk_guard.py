@@ -15,6 +15,7 @@ from starlette.routing import Mount, Route
 
 from tests.serving import Serving
 from tests.ui.desk_door import link, session
+from tests.ui.people import People
 from ui.desk.guard import COOKIE, Guard
 from ui.desk.keys import CODE_SECONDS, SESSION_SECONDS, WRONG_CODES, Keys
 from ui.uploads import keep_in
@@ -79,6 +80,11 @@ def test_only_the_token_makes_codes(server: Serving) -> None:
         assert httpx.post(f"{server.url}/api/v1/desk/code", headers=headers).status_code == 401
     with session(server) as client:
         assert client.post("/api/v1/desk/code").status_code == 401
+
+
+def test_no_other_credential_makes_codes(people: People) -> None:
+    for who, status in (("user", 403), ("admin", 403), ("nobody", 401)):
+        assert people(who, "POST", "desk/code").status_code == status, who
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def test_a_key_is_good_for_one_request_of_one_person(people: People) -> None:
     assert code(other) == (422, "idempotency_mismatch")
     turn = events(mine.text)[0]["turn"]
     assert code(people("user", "POST", f"turns/{turn}/show", headers=headers)) == (422, "idempotency_mismatch")
-    theirs = people("other", "POST", "chat", json=body, headers=headers)
+    theirs = people("editor", "POST", "chat", json=body, headers=headers)
     assert "idempotency-replayed" not in theirs.headers
     assert events(theirs.text)[0]["turn"] != turn
     spaced = people("user", "POST", "chat", json={"route": "retrieve", "message": LONDON}, headers=headers)

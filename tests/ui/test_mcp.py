@@ -104,7 +104,7 @@ async def test_who_may_not_read_a_collection_gets_not_a_byte_of_it(url: str, dem
         ]
     told = "".join(result.model_dump_json() for result in results)
     given = "".join(message.text for request in model.requests for message in request.messages[1:])
-    for secret in ("165", "Travel", "travel-and-expenses", "demo"):
+    for secret in ("£165", "Travel", "travel-and-expenses", "demo"):
         assert secret not in told and secret not in given
     assert not any(message.documents for request in model.requests for message in request.messages)
     assert all(result.is_error for result in refused)
@@ -150,12 +150,12 @@ async def test_a_name_pointed_at_this_machine_reaches_nothing(url: str) -> None:
         ("ask", {"question": 7}, "question: Input should be a valid string"),
         ("ask", {"question": " "}, "The message is empty. Type a question first."),
         ("ask", {"question": "hi", "groups": ["admins"]}, "groups: Extra inputs are not permitted"),
-        ("ask", {"question": "hi", "route": "ask"}, "There is no route 'ask'. There is: auto, voice, retrieve, both."),
+        ("ask", {"question": "hi", "route": "ask"}, "There is no route 'ask'. There are: auto, voice, retrieve, both."),
         ("ask", {"question": "hi", "surface": "nowhere"}, "There is no surface 'nowhere'."),
         ("ask", {"question": "x" * 30_000}, "The message has 30,000 characters; at most 20,000 can be read at once."),
         ("search_documents", {"query": "hi", "limit": 0}, "limit: Input should be greater than or equal to 1"),
         ("search_documents", {"query": "hi", "limit": 10**30}, "limit: Input should be less than or equal to 20"),
-        ("__import__", {}, "There is no such tool. There is: ask, search_documents."),
+        ("__import__", {}, "There is no such tool. There are: ask, search_documents."),
     ],
 )
 async def test_what_does_not_fit_is_told_to_the_model(

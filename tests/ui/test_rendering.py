@@ -6,14 +6,13 @@ Every answer here is written to be rendered as more than text. What is asserted 
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.async_api import Locator, Page, expect
 
 from tests.conftest import ROOT
-from tests.serving import Serving, serving
+from tests.serving import Serving, serving, wait_until_read, write_settings
 from tests.ui.test_chat_page import LONDON, ask, browser, page, pytestmark
 
 __all__ = ["browser", "page", "pytestmark"]
@@ -88,17 +87,29 @@ INSPECT = """(row) => {
 }"""
 
 
+SURFACES = {"portal": {"title": "Test portal"}}
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    with serving(tmp_path_factory.mktemp("evil"), surfaces=SURFACES) as server:
+        wait_until_read(server)
+        yield server
+
+
 @pytest.fixture
-def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Serving]:
-    """A server whose model gives the answers of the test's parameter; in settings ``$$`` stands for ``$``."""
+def server(request: pytest.FixtureRequest, running: Serving) -> Serving:
+    """The server, whose model from now on gives the answers of the test's parameter; in settings ``$$`` stands for
+    ``$``."""
     evil = {"connector": "scripted", "options": {"answers": [[text.replace("$", "$$")] for text in request.param]}}
-    with serving(
-        tmp_path,
+    write_settings(
+        running.folder,
+        server={"port": int(running.url.rpartition(":")[2])},
         models={"evil": evil},
         roles={"main": "evil", "voice": "evil"},
-        surfaces={"portal": {"title": "Test portal"}},
-    ) as running:
-        yield running
+        surfaces=SURFACES,
+    )
+    return running
 
 
 async def answered(page: Page, number: int, question: str = LONDON) -> Locator:

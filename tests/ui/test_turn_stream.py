@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import threading
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +13,7 @@ import pytest
 
 from assistant.records.stored import StoredTurn
 from ui import turn_stream
-from ui.turn_stream import EventStream, recorded
+from ui.turn_stream import LONG, EventStream, Wire, recorded, replayed
 
 
 async def sent(stream: EventStream) -> list[bytes]:
@@ -94,3 +96,18 @@ def test_what_was_recorded_has_one_end_and_its_text_in_one_piece() -> None:
     last = list(recorded(stored(routed=routed)))[-1]
     assert (last["type"], last["code"], last["partial"]) == ("failed", "stopped", "Well")
     assert [each["type"] for each in recorded(stored(answer=""))] == ["failed"]
+
+
+async def test_whole_answers_are_shown_away_from_the_event_loop() -> None:
+    """Their HTML takes up to a tenth of a second, in which nobody else would get a word."""
+    found: list[tuple[str, bool]] = []
+
+    def render(event: Wire) -> list[Wire]:
+        found.append((event["type"], threading.current_thread() is threading.main_thread()))
+        return [{"type": "rendered", "of": event["type"]}]
+
+    turn = stored(routed={"type": "routed"}, answer="w" * (LONG + 1), ended={"type": "finished"})
+    frames = await sent(replayed(turn, render))
+    assert found == [("routed", True), ("text_delta", False), ("finished", False)]
+    shown = [json.loads(each.split(b"data: ")[1]) for each in frames if b"rendered" in each]
+    assert [each["of"] for each in shown] == ["routed", "text_delta", "finished"]

@@ -12,10 +12,13 @@ from typing import Any
 import httpx
 import pytest
 
+from connectors.builtin import NOTHING_FITS
 from tests.security.hostile import CORPUS
 from tests.serving import Serving
 from tests.serving import serving as serve
 from ui.widget import FOLDER
+from ui.widget_answer import Reading, answer_blocks
+from ui.words import words
 
 LOADER_BYTES = 5 * 1024
 """Before the bubble is opened, compressed."""
@@ -177,12 +180,19 @@ def test_no_text_of_the_settings_gets_out_of_its_place(server: Serving) -> None:
 
 def test_every_text_of_the_page_is_used() -> None:
     texts = "".join((FOLDER / name).read_text(encoding="utf-8") for name in ("page.html", "page.js"))
-    from ui.words import words
-
     mine = [key.partition(".")[2] for key in words("en") if key.startswith("widget.")]
     assert [key for key in mine if not re.search(rf'"{key}"|words\.{key}\b|words\.widget\.{key}\b', texts)] == []
     asked = set(re.findall(r'word\("(\w+)"', texts)) | set(re.findall(r"words\.widget\.(\w+)", texts))
     assert asked <= set(mine)
+
+
+def test_readers_of_a_site_are_not_told_what_its_operators_may_do() -> None:
+    shown = "".join(answer_blocks(NOTHING_FITS, Reading("turn")))
+    assert "without a language model" in shown and "assistant.yaml" not in shown and "Whoever" not in shown
+
+
+def test_what_was_recorded_with_a_figure_below_nought_is_said_in_german_too() -> None:
+    assert words("de").say("the closest passage is only -2% alike") == "die nächste Stelle gleicht nur zu -2 %"
 
 
 def test_what_is_in_the_folder_is_served(server: Serving) -> None:

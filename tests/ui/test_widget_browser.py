@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -83,6 +84,8 @@ async def test_open_ask_read_the_source_rate_and_come_back(context: BrowserConte
     await expect(widget.answer).to_contain_text("£165", timeout=20_000)
     await expect(widget.turns.last.locator("details.route summary")).to_contain_text("Looked up")
     await expect(widget.frame.locator("#send")).to_be_visible()
+    before = "all => all.map((each) => each.previousSibling?.data ?? '').filter((text) => text.endsWith(' '))"
+    assert await widget.answer.locator("a.cite").evaluate_all(before) == []  # no line begins with a lone [1]
     await widget.answer.locator("a.cite").first.click()
     sheet = widget.frame.locator("#sheet")
     await expect(sheet).to_be_visible()
@@ -175,18 +178,100 @@ async def test_a_token_that_is_refused_is_asked_for_anew(context: BrowserContext
     await widget.open()
     before = host.tokens
     await widget.ask(LONDON)
-    await expect(widget.turns.last).to_contain_text("Please sign in to this site")
+    await expect(widget.turns.last).to_contain_text("token was not accepted")
     assert host.tokens - before <= 8  # and not for ever
 
 
-async def test_a_site_that_is_not_listed_gets_nothing(context: BrowserContext, host: Host, server: Serving) -> None:
-    page = await on(context, host, host.elsewhere)
-    await page.get_by_role("button", name="Ask the assistant").click()
-    await page.wait_for_timeout(1500)
-    frame = page.frames[-1]
-    assert not await frame.locator("#box").count()
-    refused = [each for each in page.wrong if "frame-ancestors" in each]  # type: ignore[attr-defined]
-    assert refused, page.wrong  # type: ignore[attr-defined]
+@pytest.mark.parametrize("width", [1280, 390])
+async def test_a_site_that_is_not_listed_gets_words_and_a_way_out(host: Host, width: int) -> None:
+    async with browsing(viewport={"width": width, "height": 760}) as context:
+        page = await on(context, host, host.elsewhere)
+        await until(page, "Boolean(window.Switchyard?.get)")
+        await page.evaluate(HEARD, ["error"])
+        bubble, leave = (page.get_by_role("button", name=name) for name in ("Ask the assistant", "Close"))
+        await bubble.click()
+        await expect(leave).to_be_focused()
+        await expect(page.get_by_role("alert")).to_contain_text("The assistant cannot be reached.")
+        told = {"surface": "portal", "code": "unreachable", "message": "The assistant cannot be reached."}
+        assert await page.evaluate("told") == [["error", told]]
+        assert not await page.frames[-1].locator("#box").count()
+        await page.get_by_role("button", name="Try again").click()
+        await expect(page.get_by_role("alert")).to_contain_text("The assistant cannot be reached.")
+        await leave.click()
+        await expect(leave).to_be_hidden()
+        await expect(bubble).to_be_focused()
+        refused = [each for each in page.wrong if "frame-ancestors" in each]  # type: ignore[attr-defined]
+        assert refused, page.wrong  # type: ignore[attr-defined]
+
+
+FAULTS = {
+    "nobody": ((401, "{}"), "Please sign in to this site", "sign_in"),
+    "empty": ((200, '{"token": ""}'), "Please sign in to this site", "sign_in"),
+    "broken": ((500, "oops"), "This site could not say who you are", "token"),
+    "page": ((200, "<!doctype html>"), "This site could not say who you are", "token"),
+    "secret": (None, "token was not accepted", "token_refused"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_what_is_wrong_with_a_token_is_told_apart(context: BrowserContext, host: Host, fault: str) -> None:
+    host.answers, says, code = FAULTS[fault]
+    host.secret = "another secret, as long as the right one is"
+    page, widget = await opened(context, host)
+    await page.evaluate(HEARD, ["error"])
+    await widget.ask(LONDON)
+    await expect(widget.turns.last).to_contain_text(says)
+    told = [error for _, error in await page.evaluate("told")]
+    assert told and all(each["code"] == code and says in each["message"] for each in told)
+
+
+@pytest.mark.parametrize("then", ["Switchyard.signOut()", 'Switchyard.setUser({tokenUrl: "/token"})'])
+async def test_nothing_is_left_of_the_last_reader(context: BrowserContext, host: Host, then: str) -> None:
+    host.sub = f"leaving {len(then)}"
+    page, widget = await opened(context, host)
+    await widget.ask(LONDON)
+    frame = next(each for each in page.frames if "/widget/" in each.url)
+    await expect(widget.frame.locator("#aloud")).to_contain_text("£165")
+    assert "|" not in await widget.frame.locator("#aloud").inner_text()
+    await widget.frame.get_by_role("button", name="Conversations").click()
+    await expect(widget.frame.locator("#list li")).to_have_count(1)
+    await page.keyboard.press("Escape")
+    await widget.answer.locator("a.cite").first.click()
+    await expect(widget.frame.locator("#sheet")).to_be_visible()
+    await widget.box.evaluate("each => { each.value = 'a secret draft' }")
+    host.sub = "the next"
+    await page.evaluate(then)
+    await expect(widget.turns).to_have_count(0)
+    await page.wait_for_timeout(200)
+    left = await frame.evaluate("document.body.textContent + document.querySelector('#box').value")
+    assert "£165" not in left and "draft" not in left and "Travel" not in left
+    assert not [
+        each for each in await page.evaluate("Object.values(sessionStorage)") if "open" in each and '""' not in each
+    ]
+    await expect(widget.frame.locator("#sheet")).to_be_hidden()
+
+
+async def test_how_long_to_wait_is_in_view_and_in_words(context: BrowserContext, host: Host) -> None:
+    host.body, host.lang = HELP.replace("help", "few"), "de"
+    page = await on(context, host)
+    await page.get_by_role("button", name="Den Assistenten fragen").click()
+    widget = Widget(page)
+    await widget.ask(LONDON)
+    await widget.frame.locator("#log").evaluate("each => { each.scrollTop = 0 }")
+    await widget.ask(BONUS)
+    await expect(widget.turns.last).to_contain_text(re.compile("in\u00a02[45]\u00a0Stunden"))
+    for each in (widget.turns.last.locator(".failed"), widget.turns.last.locator(".retry")):
+        await expect(each).to_be_in_viewport(ratio=1)
+
+
+async def test_the_bubble_has_the_accent_of_its_surface(context: BrowserContext, host: Host) -> None:
+    host.body = HELP
+    page, _ = await opened(context, host)
+    shade = "getComputedStyle(document.body.lastElementChild.shadowRoot.querySelector('button')).backgroundColor"
+    await until(page, f"{shade} === 'rgb(180, 83, 9)'")
+    await page.reload()
+    await until(page, "Boolean(window.Switchyard?.get)")
+    assert await page.evaluate(shade) == "rgb(180, 83, 9)"
 
 
 async def test_its_pages_are_not_framed_in_full_nor_by_others(context: BrowserContext, host: Host) -> None:

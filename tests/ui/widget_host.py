@@ -29,8 +29,9 @@ SCRIPT = '<script src="{server}/widget.js" data-surface="portal" data-token-url=
 
 @dataclass
 class Host:
-    """A portal at ``http://localhost:PORT``; what its pages and its tokens are may change at any time. Every other
-    name of this machine is another origin with the same pages."""
+    """A portal at ``http://localhost:PORT``; what its pages and its tokens are may change at any time, and what it
+    ``answers`` (status, text) instead of a token. Every other name of this machine is another origin with the same
+    pages."""
 
     port: int
     server: str = ""
@@ -42,6 +43,8 @@ class Host:
     html_class: str = ""
     tokens: int = 0
     stale: int = 0
+    secret: str = SECRET
+    answers: tuple[int, str] | None = None
     policies: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -61,7 +64,7 @@ class Host:
             "sub": self.sub, "name": self.sub.title(), "groups": list(self.groups), "aud": "switchyard",
             "surface": "portal", "iat": int(now), "exp": int(now + self.seconds),
         }  # fmt: skip
-        return jwt.encode(claims | changes, SECRET, algorithm="HS256")
+        return jwt.encode(claims | changes, self.secret, algorithm="HS256")
 
     def page(self) -> str:
         top = f'<!doctype html><html lang="{self.lang}" class="{self.html_class}"><head><meta charset="utf-8">'
@@ -91,15 +94,16 @@ def hosting() -> Iterator[Host]:
             def do_GET(self) -> None:
                 if self.path == "/token":
                     host.tokens += 1
-                    self._send(json.dumps({"token": host.token()}), "application/json")
+                    status, text = host.answers or (200, json.dumps({"token": host.token()}))
+                    self._send(text, "application/json", status=status)
                 elif self.path == "/":
                     self._send(host.page(), "text/html; charset=utf-8", host.policy())
                 else:
                     self.send_error(404)
 
-            def _send(self, text: str, kind: str, policy: str = "") -> None:
+            def _send(self, text: str, kind: str, policy: str = "", status: int = 200) -> None:
                 body = text.encode()
-                self.send_response(200)
+                self.send_response(status)
                 self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(body)))
                 self.send_header("Cache-Control", "no-store")
@@ -123,7 +127,7 @@ def hosting() -> Iterator[Host]:
 
 @contextmanager
 def embedded(folder: Path, host: Host, **more: Any) -> Iterator[Serving]:
-    """A server whose surfaces ``portal`` (tokens) and ``help`` (guests) this host may embed."""
+    """A server whose surfaces ``portal`` (tokens), ``help`` (guests) and ``few`` (a turn a day) this host may embed."""
     (folder / "finance").mkdir(parents=True)
     text = "# Harvest team\n\nThe bonus of the harvest team is 4,711 euros a year, paid in November.\n"
     (folder / "finance" / "bonus.md").write_text(text, encoding="utf-8")
@@ -132,6 +136,7 @@ def embedded(folder: Path, host: Host, **more: Any) -> Iterator[Serving]:
             "title": "Test portal", "origins": [host.url], "token": {"secret": SECRET}, "suggestions": [LONDON],
         },
         "help": {"title": "Help", "origins": [host.url], "anonymous": True, "accent": "#b45309"},
+        "few": {"origins": [host.url], "anonymous": True, "limits": {"guest": {"turns_per_day": 1}}},
     }  # fmt: skip
     settings: dict[str, Any] = {
         "access": {"mode": "required"},

@@ -6,29 +6,34 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI
 from fastapi.responses import RedirectResponse
 
-from assistant.access.identity import Role
+from assistant.access.identity import Denied, Identity, Role
 from assistant.app import Assistant
 from assistant.desk.knowledge_work import Jobs
 from ui.desk.guard import Guard
 from ui.desk.keys import Keys
 from ui.desk.lazily import Lazily
-from ui.machine_api import Token
+from ui.identity import needs
 from ui.security import DESK
 from ui.uploads import DESK_MEGABYTES
 
 STATIC = Path(__file__).parent.parent / "static"
 
 
-def mount(app: FastAPI, assistant: Assistant, machine: Token, keys: Keys) -> None:
-    """Add the desk to ``app``, before the chat page, which takes every path that is left. ``machine`` guards the route
-    that makes codes."""
+async def _on_this_machine(who: Annotated[Identity, Depends(needs("admin"))]) -> None:
+    """Raises Denied for everybody but commands on this machine: a code opens the desk to whoever has it."""
+    if who.via != "machine":
+        raise Denied(403, "forbidden", "This needs the token in server.json in the data folder.")
 
-    @app.post("/api/v1/desk/code", dependencies=[Depends(machine)])
+
+def mount(app: FastAPI, assistant: Assistant, keys: Keys) -> None:
+    """Add the desk to ``app``, before the chat page, which takes every path that is left."""
+
+    @app.post("/api/v1/desk/code", dependencies=[Depends(_on_this_machine)])
     async def code() -> dict[str, Any]:
         """A code for ``/desk/enter#…``, good once and for ten minutes."""
         return {"code": keys.code()}

@@ -6,7 +6,7 @@ import asyncio
 import re
 import socket
 from dataclasses import dataclass, field
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
 from assistant.knowledge.loading import ReadError
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 _FORM = re.compile(r"https?://[^\s\\/?#@]+(?:[/?#][^\s\\]*)?")
 """No user, no blank and nothing that programs read in two ways."""
-_CARRIERS = (ip_network("2002::/16"), ip_network("2001::/32"), ip_network("64:ff9b:1::/48"))
-"""6to4, Teredo and local NAT64: IPv4 addresses in disguise. The other disguises lie in ``::/8``, which is reserved."""
+_SPECIAL = tuple(map(ip_network, ("192.0.0.0/24", "2002::/16", "2001::/32", "64:ff9b:1::/48")))
+"""What not every Python calls private: addresses for protocols (RFC 6890), where a cloud's metadata may be, and IPv4
+addresses in disguise (6to4, Teredo, local NAT64). The other disguises lie in ``::/8``, which is reserved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,6 @@ async def way_out(url: httpx.URL) -> Way:
 def is_public(place: str) -> bool:
     """Whether an address of the network is one of the internet's, and of one machine."""
     address = ip_address(place.partition("%")[0])
-    if isinstance(address, IPv6Address) and any(address in each for each in _CARRIERS):
+    if any(address in each for each in _SPECIAL):
         return False
     return address.is_global and not address.is_multicast and not address.is_reserved

@@ -7,6 +7,7 @@ import { settleNames } from "./names.js";
 import { settleOpeners, settlePane } from "./pane.js";
 import { settleSide, settleTold } from "./side.js";
 import { settleSkip } from "./keys.js";
+import { settleSession } from "./session.js";
 
 let due = 0;
 const settle = () => {
@@ -19,6 +20,7 @@ const settle = () => {
   settleSide();
   settleTold();
   settleSkip();
+  settleSession();
 };
 const watched = { childList: true, subtree: true, characterData: true };
 new MutationObserver((changes) => {

@@ -36,14 +36,30 @@ const put = (element, html, keep = 0) => {
   for (const each of keep ? [...element.children].slice(keep) : [...element.childNodes]) each.remove();
   element.insertAdjacentHTML("beforeend", html);
   if (open) element.querySelector("details")?.setAttribute("open", "");
+  for (const { previousSibling: before } of element.querySelectorAll("a.cite")) {  // no line begins with a lone [1]
+    if (before?.nodeType === Node.TEXT_NODE) before.data = before.data.replace(/ $/, "\u00a0");
+  }
 };
+let spoken = "";
 const aloud = (text) => {
+  spoken = text;
   $("aloud").textContent = "";
-  requestAnimationFrame(() => { $("aloud").textContent = text; });
+  requestAnimationFrame(() => { $("aloud").textContent = spoken; });
+};
+/** The beginning of what stands there, as it is read. */
+const heard = (element) => {
+  const text = element.innerText.replace(/\s+/g, " ").trim();
+  return text.length > 300 ? `${text.slice(0, text.lastIndexOf(" ", 300))} …` : text;
 };
 const trouble = (text) => {
   $("trouble").textContent = text;
   $("trouble").hidden = !text;
+};
+const told = (error) => tell("error", { code: error.code ?? "", message: error.message });
+/** Show an error at the box, and tell the host page. */
+const troubled = (error) => {
+  trouble(error.message);
+  told(error);
 };
 
 // ---- The host page: messages from our parent alone, of an origin that the surface names
@@ -77,7 +93,7 @@ const HEARD = {
   },
   token: (data) => {
     const token = own(data, "token", "string", TOKEN);
-    if (token !== undefined) given(token, own(data, "failed", "boolean") === true);
+    if (token !== undefined) given(token, own(data, "failed", "string", 20) ?? "");
   },
   look: (data) => look(data),
   context: (data) => { context = readContext(data); },
@@ -159,7 +175,7 @@ const shown = (data) => {
 
 // ---- Who is there: a portal's token from the host page, or a guest's own
 
-const who = { token: "", guest: false, named: false, since: 0, timer: 0 };
+const who = { token: "", guest: false, named: false, since: 0, timer: 0, reader: 0 };
 let waiting = [], asking = false;
 const claims = (token) => {
   try { return JSON.parse(atob(token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/"))); } catch { return {}; }
@@ -209,18 +225,31 @@ const take = (token, guest) => {
   const left = life(token);
   if (!guest && left < Infinity) who.timer = setTimeout(() => wantToken(false), Math.min(Math.max(left * 0.8, 5000), 2e9));
   if (!before || before === person()) return;
-  if (guest && was) remember(null); else begin();  // a guest whom the server forgot goes on as a new one
+  if (guest && was) remember(null); else forget(was ? "" : before);  // a guest whom the server forgot goes on as a new one
+};
+/** Nothing of the last reader is left to see, to hear or to be sent; where `before`, nor which conversation was open. */
+const forget = (before) => {
+  if (before) kept(`open:${before}`, null);
+  who.reader += 1;
+  begin();
+  $("list").replaceChildren();
+  $("sheet").replaceChildren();
+  aloud("");
+  box.value = "";
+  fitBox();
+  tried = "";
+  opened.forEach(lend);
 };
 const wantToken = (refused) => (framed ? toHost("need-token", { refused }) : askOpener());
 /** The host page handed a token over, or says that there is none. */
 const given = (token, failed) => {
   asking = false;
-  const waited = waiting.splice(0);
+  const waited = waiting.splice(0), fault = failed === "token" ? new Trouble("token", word("token")) : unknown();
   if (!token && !failed) {  // signed out
+    const before = who.token && !who.guest && person();
     clearTimeout(who.timer);
     Object.assign(who, { token: "", named: false });
-    tried = "";
-    begin();
+    forget(before);
   } else if (token) {
     who.named = true;
     take(token, false);
@@ -229,13 +258,15 @@ const given = (token, failed) => {
   }
   for (const { resolve, reject } of waited) {
     if (token) resolve(token);
-    else if (failed) reject(new Trouble("sign_in", word("sign_in")));
+    else if (failed) reject(fault);
     else guestToken(false).then(resolve, reject);
   }
+  if (!token && failed && !waited.length) told(fault);
 };
+const unknown = () => new Trouble("sign_in", word("sign_in"));
 const named = (refused) => new Promise((resolve, reject) => {
   waiting.push({ resolve, reject });
-  setTimeout(() => { asking = false; reject(new Trouble("sign_in", word("sign_in"))); }, 15_000);
+  setTimeout(() => { asking = false; reject(new Trouble("token", word("token"))); }, 15_000);
   if (!asking) wantToken(refused);
   asking = true;
 });
@@ -261,7 +292,7 @@ const newSession = async (token) => {
 /** What to show the server; after a 401 (`refused`) another one. Empty: the cookie of our own pages counts. */
 const bearer = async (refused = false) => {
   if (framed) await Promise.race([greeting, later(6000)]);
-  if (framed && !host) throw new Trouble("sign_in", word("sign_in"));
+  if (framed && !host) throw unknown();
   if (boot.full && boot.signed_in && !who.token) return "";
   if (who.token && !refused && !who.guest) return who.token;
   if (who.named) return named(refused);
@@ -272,8 +303,9 @@ const later = (time) => new Promise((resolve) => setTimeout(resolve, time));
 // A page of its own gets what its opener has, our iframe and nobody else
 const opened = new Set();
 const lend = async (to) => {
-  const token = await bearer().catch(() => "");
-  to.postMessage({ switchyard: 1, type: "have", token, guest: who.guest, conversation: conversation ?? "" }, location.origin);
+  let failed = "";
+  const token = await bearer().catch((error) => { failed = who.named ? error.code : ""; return ""; });
+  to.postMessage({ switchyard: 1, type: "have", token, failed, guest: who.guest, conversation: conversation ?? "" }, location.origin);
 };
 const askOpener = () => window.opener?.postMessage({ switchyard: 1, type: "want" }, location.origin);
 const borrowed = () => new Promise((resolve) => {
@@ -283,7 +315,7 @@ const borrowed = () => new Promise((resolve) => {
     const token = own(data, "token", "string", TOKEN);
     if (source !== window.opener || origin !== location.origin || type !== "have") return;
     if (token && own(data, "guest", "boolean")) take(token, true);
-    else if (token) given(token, false);
+    else if (token !== undefined) given(token, own(data, "failed", "string", 30) ?? "");
     const chosen = own(data, "conversation", "string", 100);
     if (chosen && token && !conversation) kept(`open:${person()}`, chosen);
     resolve();
@@ -302,10 +334,16 @@ const reach = async (path, init) => {
     throw new Trouble("away", word("away"));
   }
 };
+/** "in 2 minutes", in one piece. */
+const soon = (seconds) => {
+  const left = Math.max(1, seconds || 30), [size, unit] = left < 100 ? [1, "second"] : left < 6000 ? [60, "minute"] : [3600, "hour"];
+  return new Intl.RelativeTimeFormat(boot.language).format(Math.ceil(left / size - 0.05), unit).replaceAll(" ", "\u00a0");
+};
 const refusal = async (answer) => {
   let code = "", message = "";
   try { ({ code, message } = (await answer.json()).error); } catch { /* not ours */ }
-  if (answer.status === 429) message = word("busy", { seconds: Math.max(1, parseInt(answer.headers.get("Retry-After"), 10) || 30) });
+  if (answer.status === 429) message = word(code === "budget_spent" ? "spent" : "busy", { when: soon(parseInt(answer.headers.get("Retry-After"), 10)) });
+  else if (code === "invalid_token") [code, message] = ["token_refused", word("refused")];
   else if (answer.status === 401 || answer.status === 403) message = word("sign_in");
   else if (code === "unknown_conversation") message = word("gone");
   else if (answer.status >= 500 || !message) message = word("wrong");
@@ -411,6 +449,8 @@ const failed = (turn, message) => {
   turn.notice.replaceChildren(line);
   again(turn);
 };
+/** Why there is no answer comes into view, with the way to try again. */
+const reveal = (turn) => { for (const each of [turn.after.at(-1), turn.notice]) each?.scrollIntoView({ block: "nearest" }); };
 
 const bar = (turn, rendered, feedback) => {
   const line = make("div", "bar");
@@ -431,7 +471,7 @@ const bar = (turn, rendered, feedback) => {
       press(thumb);
       trouble("");
       if (thumb) aloud(word("thanks"));
-    } catch (error) { trouble(error.message); }
+    } catch (error) { troubled(error); }
   };
   const rate = async (thumb) => {
     form?.remove();
@@ -518,9 +558,11 @@ const run = async (turn, path, extra = {}) => {
       draw(turn, event, found);
       follow(turn);
     }
+    if (!turn.element.isConnected) return;
     if (!found.whole) throw new Trouble("broken", word("broken"));
-    aloud(`${word("answered")} ${found.text.length < 500 ? found.text : ""}`);
-    if (!found.failed) tell("answer", { conversation: conversation ?? "", turn: turn.id ?? "", route: found.route, evidence: found.evidence, sources: found.sources, text: found.text });
+    aloud(found.failed ? heard(turn.notice) : `${word("answered")} ${heard(turn.answer)}`);
+    if (found.failed) told({ code: found.failed, message: heard(turn.notice) || word("wrong") });
+    else tell("answer", { conversation: conversation ?? "", turn: turn.id ?? "", route: found.route, evidence: found.evidence, sources: found.sources, text: found.text });
   } catch (error) {
     if (!turn.element.isConnected) return;
     if (signal.aborted) {
@@ -530,16 +572,18 @@ const run = async (turn, path, extra = {}) => {
       aloud(word("stopped"));
     } else {
       const known = error instanceof Trouble ? error : new Trouble("broken", word("broken"));
+      found.failed = true;
       if (known.code === "unknown_conversation") remember(null);
       failed(turn, known.message);
       aloud(known.message);
-      tell("error", { code: known.code, message: known.message });
+      told(known);
       if (!(error instanceof Trouble)) console.warn(error);
     }
   } finally {
     turn.reply.ariaBusy = null;
     if (running.stop === stop) busy(null);
     follow(turn);
+    if (found.failed) reveal(turn);
   }
 };
 const draw = (turn, event, found) => {
@@ -559,8 +603,7 @@ const draw = (turn, event, found) => {
   } else if (event.type === "finished") {
     found.text = event.answer ?? "";
   } else if (event.type === "failed") {
-    found.failed = true;
-    tell("error", { code: event.code ?? "", message: event.message ?? "" });
+    found.failed = event.code || "failed";
   } else if (event.type === "rendered") {
     found.whole = true;
     settle(turn, event);
@@ -573,7 +616,7 @@ const remember = (id) => {
 const submit = () => {
   const message = box.value.trim();
   if (!message || running.stop) return;
-  if (message.length > boot.limits.characters) return trouble(word("too_long", { count: boot.limits.characters }));
+  if (message.length > boot.limits.characters) return troubled(new Trouble("too_long", word("too_long", { count: boot.limits.characters })));
   const turn = drawn(message);
   box.value = "";
   fitBox();
@@ -632,7 +675,8 @@ const revived = (row) => {
 const read = async (id, which = "") =>
   (await api(`conversations/${encodeURIComponent(id)}?render=html&language=${boot.language}${which}`)).json();
 const load = async (id) => {
-  const found = await read(id, `&last=${AT_ONCE}`);
+  const { reader } = who, found = await read(id, `&last=${AT_ONCE}`);
+  if (reader !== who.reader) return;
   begin();
   remember(found.id);
   unread = found.earlier ? found.turns[0].id : null;
@@ -650,7 +694,7 @@ $("earlier").addEventListener("click", async () => {
       if (conversation !== id || unread !== first) return;
       earlier = all.slice(0, Math.max(0, all.findIndex((turn) => turn.id === first)));
       unread = null;
-    } catch (error) { trouble(error.message); return; }
+    } catch (error) { troubled(error); return; }
   }
   const end = log.scrollHeight - log.scrollTop, added = earlier.splice(-AT_ONCE).map(revived);
   turns.prepend(...added);
@@ -673,7 +717,7 @@ const restore = () => {
       await load(id);
     } catch (error) {
       if (error.code === "unknown_conversation") remember(null);
-      else { tried = ""; trouble(error.message); }
+      else { tried = ""; troubled(error); }
     }
   });
   return restored;
@@ -694,7 +738,11 @@ for (const dialog of [$("list"), $("sheet")]) {
   dialog.addEventListener("click", ({ target }) => { if (target === dialog) dialog.close(); });
 }
 
-const when = (time) => new Date(time).toLocaleDateString(boot.language, { day: "numeric", month: "short", year: "numeric" });
+const region = navigator.languages.find((each) => each.startsWith(`${boot.language}-`)) ?? { en: "en-GB" }[boot.language] ?? boot.language;
+const when = (time) => {
+  const at = new Date(time), today = at.toDateString() === new Date().toDateString();
+  return at.toLocaleString(region, today ? { timeStyle: "short" } : { dateStyle: "long" });
+};
 const openList = async () => {
   const body = make("div", "dialog-body"), list = make("ul"), note = make("p", "about", "");
   showDialog($("list"), dialogHead(make("h2", "", word("conversations"))), body);
@@ -706,7 +754,7 @@ const openList = async () => {
       list.append(...found.conversations.map((row) => listed(row, list)));
       note.textContent = list.children.length ? "" : word("none_yet");
       if (found.next) body.append(button("plain-button", word("more"), ({ currentTarget }) => { currentTarget.remove(); more(found.next); }));
-    } catch (error) { note.textContent = error.message; }
+    } catch (error) { note.textContent = error.message; told(error); }
   };
   await more("");
 };
@@ -714,7 +762,7 @@ const listed = (row, list) => {
   const item = make("li"), title = row.title || word("untitled");
   const open = button("", "", async () => {
     $("list").close();
-    try { await load(row.id); box.focus(); } catch (error) { trouble(error.message); }
+    try { await load(row.id); box.focus(); } catch (error) { troubled(error); }
   });
   const name = make("span", "", title);
   name.dir = "auto";
@@ -821,5 +869,5 @@ page.classList.toggle("full", boot.full);
 look({ theme: new URLSearchParams(location.search).get("theme") ?? "" });
 
 const parent = location.ancestorOrigins?.[0] || (document.referrer && new URL(document.referrer).origin);
-if (framed && parent && may(parent)) toHost("ready", {}, parent);
+if (framed && parent && may(parent)) toHost("ready", { accent: boot.accent ?? "" }, parent);
 if (!framed) borrowed().then(restore).then(() => box.focus());

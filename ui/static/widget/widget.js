@@ -1,20 +1,25 @@
-// The assistant on another site's page, as a bubble or in an element: an iframe of our server.
+// The assistant in an iframe on another site's page.
 (() => {
   "use strict";
   const script = document.currentScript, early = window.Switchyard;
   if (early?.add) return void early.add({ ...script.dataset });
   const root = new URL(".", script.src);
   const small = "(max-width: 480px), (max-height: 480px)", phone = matchMedia(small), night = matchMedia("(prefers-color-scheme: dark)");
-  const page = document.documentElement, chats = new Set(), heard = new Set();
+  const page = document.documentElement, chats = new Map(), heard = new Set();
 
   const WORDS = {
-    en: ["Ask the assistant", "new", "The assistant cannot be reached just now."],
-    de: ["Den Assistenten fragen", "neu", "Der Assistent ist gerade nicht erreichbar."],
+    en: ["Ask the assistant", "new", "The assistant cannot be reached.", "Try again", "Close"],
+    de: ["Den Assistenten fragen", "neu", "Der Assistent ist nicht erreichbar.", "Noch einmal", "Schließen"],
   };
   const STYLE = `
-    div { overflow: hidden; background: Canvas; color: CanvasText; font: 15px/6 system-ui, sans-serif; text-align: center;
+    div { position: relative; overflow: hidden; background: Canvas; color: CanvasText; font: 15px system-ui, sans-serif;
       border-radius: var(--switchyard-radius, 16px); box-shadow: 0 0 0 1px #8884 }
-    iframe { display: block; border: 0; width: 100%; height: 100% }`;
+    iframe, p { position: absolute; inset: 0; border: 0 }
+    iframe { width: 100%; height: 100% }
+    p { margin: 0; padding: 1em; display: grid; place-content: center; place-items: center; gap: 1em; background: Canvas; text-align: center }
+    p button { all: unset; padding: .4em 1em; border: 1px solid; border-radius: 99px; cursor: pointer; animation: late 1s }
+    button:focus-visible { outline: 3px solid CanvasText; outline-offset: 3px }
+    @keyframes late { from, 99% { opacity: 0 } }`;
   const INLINE = `:host { display: block !important } div { height: var(--switchyard-height, 600px) }`;
   const BUBBLE = `
     :host { all: initial !important }
@@ -22,15 +27,15 @@
       --x: calc(var(--away) + env(safe-area-inset-right)); --y: calc(var(--away) + env(safe-area-inset-bottom));
       position: fixed; box-shadow: 0 4px 24px #0005; z-index: var(--switchyard-z-index, 2147483000); right: var(--x); bottom: var(--y) }
     .left { left: var(--x); right: auto }
-    button { --accent: var(--switchyard-accent, #2563eb); display: flex; align-items: center; gap: .6em;
+    button { --accent: var(--switchyard-accent, var(--own, #2563eb)); display: flex; align-items: center; gap: .6em;
       height: var(--size); min-width: var(--size); padding: 0 calc(var(--size) / 2 - 13px); border: 0; border-radius: 99px;
       background: var(--accent); color: #fff; font: 600 15px system-ui, sans-serif; cursor: pointer }
     @supports (color: oklch(from red l c h)) {
       button { color: oklch(from var(--accent) clamp(0, (.68 - l) * 1e6, 1) 0 0) }
     }
-    button:focus-visible { outline: 3px solid CanvasText; outline-offset: 3px }
     i { width: 26px; height: 26px; background: currentColor; forced-color-adjust: none;
-      clip-path: path(evenodd, "M7 2H19A6 6 0 0 1 25 8V14A6 6 0 0 1 19 20H12L5 25V20A6 6 0 0 1 1 14V8A6 6 0 0 1 7 2ZM7 8v2h12v-2ZM7 13v2h8v-2Z") }
+      clip-path: path(evenodd, "M10 2H16A9 9 0 0 1 16 20H13L6 25V19A9 9 0 0 1 10 2ZM8 8v2h10v-2ZM8 13v2h6v-2Z") }
+    [aria-expanded=true] i { clip-path: path("M2 9 5 6 13 14 21 6 24 9 13 20Z") }
     b { position: absolute; top: -4px; right: -4px; min-width: 10px; padding: 2px 5px; border-radius: 99px;
       background: #b91c1c; color: #fff; font-size: 12px }
     div { --y: calc(var(--away) + var(--size) + 12px); width: min(var(--switchyard-width, 400px), 100vw - 2 * var(--away));
@@ -47,51 +52,47 @@
     @media print { button, div { display: none } }`;
 
   const make = (tag, fill) => Object.assign(document.createElement(tag), fill);
-  const own = (from, key, kind) => {
-    const value = Object.hasOwn(Object(from), key) ? from[key] : null;
-    return typeof value === kind ? value : undefined;
-  };
-  const dark = (wanted) => {
-    const named = [page, document.body].flatMap((each) => [
-      each.dataset.theme, each.dataset.bsTheme, ...each.classList, getComputedStyle(each).colorScheme,
-    ]);
-    const found = [wanted, ...named].find((each) => each === "dark" || each === "light");
-    return found ? found === "dark" : night.matches;
-  };
+  const themed = (wanted) => [wanted, ...[page, document.body].flatMap((each) => [
+    each.dataset.theme, each.dataset.bsTheme, ...each.classList, getComputedStyle(each).colorScheme,
+  ]), night.matches ? "dark" : "light"].find((each) => each === "dark" || each === "light");
   const on = (name, fn, surface) => {
     const each = { name, fn, surface };
     heard.add(each);
     return () => heard.delete(each);
   };
-  const off = (name, fn) => heard.forEach((each) => { if (each.name === name && each.fn === fn) heard.delete(each); });
+  const off = (name, fn) => heard.forEach((each) => each.name === name && each.fn === fn && heard.delete(each));
 
   const begin = (options, element) => {
-    const { surface, label, position = "" } = options, inline = Boolean(element);
+    const { surface, label, position = "" } = options, inline = !!element;
     const language = (options.lang || page.lang || navigator.language).slice(0, 2);
-    const [title, fresh, lost] = WORDS[language] ?? WORDS.en;
+    const [title, fresh, lost, ...does] = WORDS[language] ?? WORDS.en;
     const host = element ?? make("div"), shadow = host.shadowRoot ?? host.attachShadow({ mode: "open" });
     const panel = make("div", { id: "chat", hidden: !inline, className: position.replace("-", " ") });
-    const button = make("button", { type: "button", className: panel.className }), badge = make("b", { ariaHidden: true });
-    const gone = new AbortController(), until = { signal: gone.signal };
+    const button = make("button", { className: panel.className }), badge = make("b", { ariaHidden: true });
+    const note = new Text(), cover = make("p", { role: "alert" });
+    const [more, out] = does.map((textContent) => make("button", { textContent }));
+    const gone = new AbortController();
     let user = options.tokenUrl && { tokenUrl: options.tokenUrl }, context, frame, ready, opened = inline;
     let unread = 0, waiting, asking, focus, overflow;
 
-    const key = `switchyard:${surface}`;
-    const store = (text) => { try { return text ? (sessionStorage[key] = text) : sessionStorage[key]; } catch { /* forbidden */ } };
+    const kept = `switchyard:${surface}`;
+    const store = (key, text) => {
+      try { return sessionStorage[key] = text ?? sessionStorage[key] ?? ""; } catch { return text ?? ""; }
+    };
     const emit = (name, payload) => heard.forEach((each) => {
       if (each.name !== name || (each.surface ?? surface) !== surface) return;
-      try { each.fn({ surface, ...payload }); } catch (error) { console.error(error); }
+      try { each.fn({ ...payload, surface }); } catch (error) { console.error(error); }
     });
     const send = (type, fields) => frame.contentWindow.postMessage({ switchyard: 1, type, ...fields }, root.origin);
-    const look = () => {
-      const accent = getComputedStyle(host).getPropertyValue("--switchyard-accent").trim();
-      return { theme: dark(options.theme) ? "dark" : "light", accent };
-    };
+    const look = () => ({
+      theme: themed(options.theme), accent: getComputedStyle(host).getPropertyValue("--switchyard-accent").trim(),
+    });
     const place = () => {
-      const here = options.context === "page" ? { url: location.href, title: document.title } : {};
+      const here = options.context === "page" && { url: location.href, title: document.title };
       const { url = "", title = "", fields = {} } = { ...here, ...context };
       if (ready) send("context", { url: `${url}`, title: `${title}`, fields: JSON.stringify(fields) });
     };
+    const paint = (accent) => button.style.setProperty("--own", store(`${kept}:accent`, accent));
     const settle = () => {
       for (const each of [panel, button]) each.style.colorScheme = look().theme;
       if (ready) send("look", look());
@@ -102,65 +103,69 @@
       badge.textContent = unread;
       badge.hidden = !unread;
     };
-    // On a phone it fills what the keyboard leaves; the page behind stands still.
+    // On a phone it fills what the keyboard leaves.
     const fit = () => {
       const full = !inline && opened && phone.matches, seen = visualViewport;
-      panel.style.height = full ? `${seen.height.toFixed()}px` : "";
-      panel.style.translate = full ? `0 ${seen.offsetTop.toFixed()}px` : "";
+      panel.style.height = full ? `${seen.height}px` : "";
+      panel.style.translate = full ? `0 ${seen.offsetTop}px` : "";
       panel.ariaModal = full || null;
       if (full !== (overflow !== undefined)) {
         [page.style.overflow, overflow] = full ? ["hidden", page.style.overflow] : [overflow, undefined];
       }
     };
     const show = () => {
-      if (frame) return;
-      const query = new URLSearchParams({ lang: language, theme: look().theme });
+      if (frame && !note.data) return;
       const made = frame = make("iframe", { title, allow: "clipboard-write", referrerPolicy: "origin" });
-      frame.src = new URL(`widget/${encodeURIComponent(surface)}?${query}`, root);
-      setTimeout(() => {
-        if (ready || frame !== made) return;
-        frame = panel.replaceChildren(lost);
+      const check = () => {
+        if (ready || frame !== made || note.data) return;
+        note.data = lost;
+        note.after(more);
         emit("error", { code: "unreachable", message: lost });
-      }, 15000);
-      panel.replaceChildren(frame);
+      };
+      frame.src = new URL(`widget/${encodeURIComponent(surface)}?lang=${language}&theme=${look().theme}`, root);
+      frame.onload = () => setTimeout(check, 2000);  // also of an error page
+      setTimeout(check, 15000);
+      note.data = "";
+      more.remove();
+      panel.replaceChildren(frame, cover);
     };
 
-    const renew = async (refused) => {
+    const renew = async () => {
       const from = user;
-      if (!from) return send("token", { token: "", failed: false });
-      if (asking === from) return;
+      if (from && asking === from) return;
       asking = from;
-      let token = refused ? "" : from.token;
+      let { token, tokenUrl, getToken } = from ?? {}, failed = from && "sign_in";
       try {
-        if (from.getToken) token = await from.getToken({ surface });
-        if (from.tokenUrl) ({ token } = await (await fetch(from.tokenUrl)).json());
-      } catch (error) { console.error(error); }
+        if (getToken) token = await getToken({ surface });
+        if (tokenUrl) {
+          const answer = await fetch(tokenUrl);
+          if (!/40[13]/.test(answer.status)) ({ token } = await answer.json());
+          if (!token && answer.status > 403) throw answer;
+        }
+      } catch (error) {
+        console.error(error);
+        failed = "token";
+      }
       asking = null;
-      if (from !== user) return;
-      send("token", { token: token || "", failed: !token });
-      if (!token) emit("error", { code: "token" });
+      if (from === user) send("token", { token: token || "", failed });
     };
 
-    const hear = (data) => {
-      const type = own(data, "switchyard", "number") === 1 && own(data, "type", "string");
-      if (type === "need-token") renew(own(data, "refused", "boolean"));
+    const hear = ({ switchyard, type, name: told, ...payload }) => {
+      if (type === "need-token") renew();
       if (type === "close") close();
-      if (type === "keep") store(own(data, "text", "string"));
+      if (type === "keep") store(kept, payload.text);
       if (type === "ready") {
         ready = true;
-        send("hello", { ...look(), inline, identified: Boolean(user), shown: opened, focus, kept: store() });
+        if (shadow.activeElement === out) frame.focus();
+        cover.remove();
+        paint(payload.accent);
+        send("hello", { ...look(), inline, identified: !!user, shown: opened, focus, kept: store(kept) });
         place();
         if (waiting) send("ask", waiting);
         waiting = null;
         emit("ready");
       }
-      const told = type === "event" && own(data, "name", "string");
-      if (!["ask", "answer", "error", "token"].includes(told)) return;
-      const payload = {};
-      for (const key of ["text", "conversation", "turn", "route", "evidence", "code", "message", "sources", "expires"]) {
-        const value = own(data, key, "string") ?? own(data, key, "number");
-        if (value !== undefined) payload[key] = value;
-      }
+      if (type !== "event") return;
       unread += told === "answer" && !opened;
       name();
       emit(told, payload);
@@ -177,7 +182,7 @@
         settle();
         emit("open");
       }
-      if (focus) frame?.focus();
+      if (focus) (ready ? frame : out).focus();
       if (ready) send("shown", { shown: true, focus });
       place();
     };
@@ -211,13 +216,12 @@
         close();
         user = frame = ready = null;
         gone.abort();
-        chats.delete(chat);
+        chats.delete(host);
         shadow.replaceChildren();
         if (!inline) host.remove();
       },
-      host,
       settle,
-      // A page may replace its body by script.
+      // A page may replace its body.
       stay: () => {
         if (host.isConnected) return;
         if (inline) chat.destroy(); else document.body.append(host);
@@ -227,38 +231,43 @@
     const sheet = new CSSStyleSheet();
     sheet.replaceSync(STYLE + (inline ? INLINE : BUBBLE));
     shadow.adoptedStyleSheets = [sheet];
+    cover.append(note);
     if (!inline) {
+      cover.append(out);
       button.append(make("i"), label ?? "", badge);
       button.setAttribute("aria-controls", "chat");
       Object.assign(panel, { role: "dialog", ariaLabel: title });
       button.onclick = chat.toggle;
+      out.onclick = close;
+      paint();
       button.onpointerenter = show;
       shadow.append(button);
       document.body.append(host);
       name();
     }
+    more.onclick = () => { show(); out.focus(); };
     shadow.append(panel);
     settle();
     addEventListener("message", ({ source, origin, data }) => {
-      if (source && source === frame?.contentWindow && origin === root.origin) hear(data);
-    }, until);
+      if (source === frame?.contentWindow && origin === root.origin) hear(data);
+    }, gone);
     addEventListener("keydown", (event) => {
       if (event.key === "Escape" && document.activeElement === host) close();
-    }, until);
-    addEventListener("blur", place, until);  // by now the page may have another address
-    for (const each of ["resize", "scroll"]) visualViewport.addEventListener(each, fit, until);
-    chats.add(chat);
+    }, gone);
+    addEventListener("blur", place, gone);  // its address may have changed
+    for (const each of ["resize", "scroll"]) visualViewport.addEventListener(each, fit, gone);
+    chats.set(host, chat);
     if (inline) show(); else if ("open" in options && options.open !== "false") open({ focus: false });
     return chat;
   };
 
   let user, context;
-  const one = (surface) => [...chats].find((each) => !surface || each.surface === surface) ?? null;
+  const one = (surface) => [...chats.values()].find((each) => !surface || each.surface === surface) ?? null;
   const each = (call, given) => chats.forEach((chat) => chat[call](given));
   const api = {
     get: one,
     add: (options, element = null) => {
-      if (!options.surface || (element && [...chats].some((chat) => chat.host === element))) return null;
+      if (!options.surface || chats.has(element)) return null;
       const chat = begin(options, element);
       if (user !== undefined) chat.setUser(user);
       if (context) chat.setContext(context);
@@ -287,10 +296,9 @@
     api.add({ ...script.dataset });
     find();
     new MutationObserver(find).observe(page, { subtree: true, childList: true });
-    const looks = new MutationObserver(() => each("settle"));
-    for (const at of [page, document.body]) looks.observe(at, { attributeFilter: ["class", "style", "data-theme", "data-bs-theme"] });
-    night.onchange = () => each("settle");
-    if (Array.isArray(early)) early.forEach(api.push);
+    const looks = new MutationObserver(night.onchange = () => each("settle"));
+    for (const at of [page, document.body]) looks.observe(at, { attributes: true });
+    early?.forEach?.(api.push);
   };
   if (document.body) start(); else addEventListener("DOMContentLoaded", start);
 })();
