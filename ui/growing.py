@@ -14,7 +14,7 @@ from ui.encode import Shown
 
 REFRESH = 0.1
 """Seconds between updates of a streaming answer; per token the browser falls behind on long conversations."""
-PAUSE = 5
+PAUSE = 8
 """How many times as long as a step took until the next one, so that the server is never busy with steps alone."""
 
 

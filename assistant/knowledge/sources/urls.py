@@ -48,9 +48,14 @@ def uri_of(address: str) -> str:
 
 def masked_text(text: str, *secrets: str) -> str:
     """A message without the credentials of any address in it, and without ``secrets``."""
+    text = _without_credentials(text)  # before a secret that is an @, say, hides where they end
     for secret in sorted(filter(None, secrets), key=len, reverse=True):
         for form in {secret, quote(secret, safe=""), quote(secret), repr(secret)[1:-1]}:
             text = text.replace(form, HIDDEN)
+    return _without_credentials(text)
+
+
+def _without_credentials(text: str) -> str:
     return re.sub(r"\w[\w+.-]*://[^\s'\"<>]+", lambda match: masked(match[0]), text)
 
 

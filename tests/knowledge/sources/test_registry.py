@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from assistant.knowledge.sources import SourceError, SourceSpec
@@ -85,6 +85,8 @@ def test_addresses_that_differ_in_a_secret_keep_apart() -> None:
 
 
 @given(st.text(min_size=1).filter(lambda text: not set(text) & set("*")), st.text())
+@example("@", "")
+@example("://", "")
 def test_no_secret_survives_in_a_message(secret: str, around: str) -> None:
     said = masked_text(f"{around} {secret} https://ann:{'pw'}@host/ {secret}!r", secret)
     assert "ann:pw" not in said
