@@ -14,6 +14,7 @@ from assistant.conversation.turn import Turn
 from assistant.records.repository import RecordsError
 from ui.asked import Asked, nothing_like_it
 from ui.chat_view import Messages, View, answer, as_said, user
+from ui.chat_view import growing as growing_answer
 from ui.chat_visit import Visit
 from ui.growing import Growing
 from ui.notices import warn
@@ -54,11 +55,12 @@ class Runs:
                 route=route,
                 collection=collection or None,
             )
-            visit = visit.to(turn.conversation, visit.turns)
+            new, visit = not visit.conversation, visit.to(turn.conversation, visit.turns)
             # The model is asked at once: what the page shows meanwhile is made while it thinks.
             async with aclosing(Growing(self._service, turn, self._view.shown(language))) as growing:
                 before = [*await self._view.messages(visit, language, until=turn.id), user(text)]
-                yield _busy(), before, visit.kept, await self._listing(visit, language), AUTO
+                listed = await self._listing(visit, language) if new else gr.skip()
+                yield _busy(), before, visit.kept, listed, AUTO
                 async with aclosing(self._answered(growing, before, visit, language)) as steps:
                     async for step in steps:
                         yield step
@@ -141,7 +143,7 @@ class Runs:
         """The answer as it grows, below what was said before; at its end all as the records have it."""
         async with aclosing(growing.steps()) as steps:
             async for shown in steps:
-                yield gr.skip(), [*before, answer(shown)], gr.skip(), gr.skip(), gr.skip()
+                yield gr.skip(), [*before, await growing_answer(shown)], gr.skip(), gr.skip(), gr.skip()
         try:
             messages, listed = await self._view.messages(visit, language), await self._listing(visit, language)
         except RecordsError:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
+from functools import partial
 from itertools import takewhile
 from typing import Any
 
@@ -13,6 +13,7 @@ from assistant.records.corrections import Correction, Corrections
 from assistant.records.feedback import Feedback, Feedbacks
 from assistant.records.repository import Branch, Repository, StoredTurn
 from ui.about import about
+from ui.aside import aside
 from ui.chat_visit import Visit
 from ui.encode import Shown
 from ui.look import Look
@@ -23,6 +24,8 @@ from ui.words import Language
 Messages = list[dict[str, Any]]
 KEPT_TURNS = 1000
 """Turns whose messages are kept once they are made: some 15 kB each, and milliseconds of everybody's time."""
+LONG = 300
+"""Characters from which on an answer is rendered away from the event loop: a millisecond or so."""
 Looks = Callable[[Language], Look]
 
 
@@ -94,13 +97,15 @@ class View:
             shown,
             earlier,
         )
-        if key not in self._made:
-            await asyncio.sleep(0)  # others get their turn
-            self._made[key] = stored(turn, correction, judged, look, earlier)
+        made = self._made.get(key)
+        if made is None:
+            made = await aside(partial(stored, turn, correction, judged, look, earlier))
+            self._made[key] = made
             if len(self._made) > KEPT_TURNS:
                 self._made.popitem(last=False)
-        self._made.move_to_end(key)
-        return self._made[key]
+        else:
+            self._made.move_to_end(key)
+        return made
 
     def shown(self, language: Language, correction: Said | None = None) -> Shown:
         """A growing answer."""
@@ -134,6 +139,12 @@ def user(text: str) -> dict[str, Any]:
 def answer(shown: Shown, more: str = "") -> dict[str, Any]:
     """An answer as a message; ``more`` is what the page's script is told of it."""
     return {"role": "assistant", "content": f"{shown.markdown()}\n\n{more}".strip() if more else shown.markdown()}
+
+
+async def growing(shown: Shown) -> dict[str, Any]:
+    """An answer that is being written, as a message; a long one is made where nobody waits for it."""
+    shown = shown.now()
+    return answer(shown) if len(shown.text) < LONG else await aside(partial(answer, shown))
 
 
 def as_said(verdict: str, again: bool = True) -> Said:

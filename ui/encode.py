@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
 from typing import Any
 
@@ -63,6 +63,10 @@ class Shown:
             self.ended = event
         elif kind in ("routed", "retrieved", "checked"):
             setattr(self, kind, event)
+
+    def now(self) -> Shown:
+        """As it stands, whatever is taken in later: to be rendered elsewhere."""
+        return replace(self, text=self.text or "".join(self._pieces))
 
     def markdown(self) -> str:
         """The answer as the chat page takes it: route line, text, what the reader must know, sources.

@@ -11,17 +11,20 @@ import io
 import sqlite3
 import tempfile
 from pathlib import Path
+from typing import Literal, get_args
 
 import httpx
 from PIL import Image
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, ViewportSize, async_playwright, expect
 
 from tests.serving import Serving, run, serving
 from tests.ui.test_chat_page import CHROMIUM, FLAGS
+from tests.ui.widget_host import Host, Widget, hosting
 
 HERE = Path(__file__).parent
 WIDE, PHONE = 1280, 390
-THEMES = ("light", "dark")
+Theme = Literal["light", "dark"]
+THEMES: tuple[Theme, ...] = get_args(Theme)
 FIRST = "How many days of annual leave can I carry over, and until when?"
 SECOND = "And what does a hotel in London cost?"
 SURFACE = {
@@ -44,17 +47,61 @@ TURNS = (
 """Asked before, so that the desk has something to show."""
 
 
+PORTAL = """
+<header><b>Fernhill</b>
+<nav><a href="#">Home</a><a href="#">Team</a><a href="#">Travel</a><a href="#">IT</a></nav></header>
+<article><h2>Travelling for work</h2><p>Book trains and hotels yourself, and send the receipts by the end of the month.
+What we pay, and what needs your lead's word first, is in the handbook.</p><h3>Before you go</h3><p>Tell your team, put
+the days into the calendar, and take a power adapter from the reception.</p></article>
+<script src="{server}/widget.js" data-surface="portal" async></script>
+"""
+LOOKS = """
+:root { color-scheme: light dark; }
+body { margin: 0; font: 16px/1.6 system-ui, sans-serif;
+       background: light-dark(#f8fafc, #0b1220); color: light-dark(#0f172a, #e2e8f0); }
+main { display: none; }
+header { display: flex; gap: 2rem; align-items: center; padding: 1rem 6vw; background: light-dark(#fff, #111a2c); }
+nav { display: flex; gap: 1.5rem; } nav a { color: inherit; text-decoration: none; opacity: .75; }
+article { max-width: 34rem; padding: 2rem 6vw; } h2 { font-size: 1.8rem; }
+"""
+"""A portal that embeds the widget, and how it looks."""
+
+
 async def main() -> None:
-    """Write eight files, `chat-…` and `desk-…` by width and theme."""
-    with tempfile.TemporaryDirectory() as folder, serving(Path(folder), surfaces={"portal": SURFACE}) as server:
-        talk(server)
-        async with async_playwright() as playwright:
-            browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-            await desk(browser, server)
-            for theme in THEMES:
-                for width in (WIDE, PHONE):
-                    await chat(browser, server, width, theme)
-            await browser.close()
+    """Write twelve files, `chat-…`, `desk-…` and `widget-…` by width and theme."""
+    with tempfile.TemporaryDirectory() as folder, hosting() as host:
+        portal = SURFACE | {"origins": [host.url]}
+        with serving(Path(folder), surfaces={"portal": portal}) as server:
+            host.server, host.body = server.url, PORTAL
+            await draw(server, host)
+
+
+async def draw(server: Serving, host: Host) -> None:
+    """All of them."""
+    talk(server)
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        await desk(browser, server)
+        for theme in THEMES:
+            for width in (WIDE, PHONE):
+                await chat(browser, server, width, theme)
+                await widget(browser, host, width, theme)
+        await browser.close()
+
+
+async def widget(browser: Browser, host: Host, width: int, theme: Theme) -> None:
+    """On a portal, with an answer in it."""
+    size: ViewportSize = {"width": width, "height": 800}
+    context = await browser.new_context(viewport=size, color_scheme=theme, reduced_motion="reduce", bypass_csp=True)
+    page = await context.new_page()
+    await page.goto(host.url)
+    await page.add_style_tag(content=LOOKS)
+    shown = Widget(page)
+    await shown.open()
+    await shown.ask(FIRST)
+    await expect(shown.turns.last).to_contain_text("Sources", timeout=30_000)
+    await keep(page, f"widget-{width}-{theme}")
+    await context.close()
 
 
 def talk(server: Serving) -> None:

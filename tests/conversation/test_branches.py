@@ -148,7 +148,7 @@ async def test_what_is_attached_to_a_conversation_is_searched_by_its_turns_alone
     assert (await service.again(turn.id, None, person="ada")).collections == turn.collections
     other = await service.prepare("and here?", person="ada")
     assert other.collections == frozenset({"demo", "hr"})
-    with pytest.raises(TurnRejected, match="There is: demo, hr"):
+    with pytest.raises(TurnRejected, match="There are: demo, hr"):
         await service.prepare("x", person="ada", conversation=conversation, collection="files-1")
 
 
