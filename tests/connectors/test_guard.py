@@ -253,21 +253,23 @@ async def test_a_stream_that_ignores_being_closed_holds_nobody(
 
     model = GuardedModel(Made(stubborn), first_token=20, idle=0.05 if how == "late" else 20)
     seen: list[str] = []
-    async with asyncio.timeout(20):
-        if how == "closed":
-            async with aclosing(model.stream(REQUEST)) as stream:
-                await anext(stream)
-                await asyncio.sleep(0.01)
-        else:
-            task = asyncio.create_task(until_error(model, seen))
-            while not seen:
-                await asyncio.sleep(0)
-            if how == "cancelled":
-                task.cancel()
-            with pytest.raises(TimedOut if how == "late" else asyncio.CancelledError):
-                await task
-    assert "was left behind" in caplog.text
-    released.set()
+    try:
+        async with asyncio.timeout(20):
+            if how == "closed":
+                async with aclosing(model.stream(REQUEST)) as stream:
+                    await anext(stream)
+                    await asyncio.sleep(0.01)
+            else:
+                task = asyncio.create_task(until_error(model, seen))
+                while not seen:
+                    await asyncio.sleep(0)
+                if how == "cancelled":
+                    task.cancel()
+                with pytest.raises(TimedOut if how == "late" else asyncio.CancelledError):
+                    await task
+        assert "was left behind" in caplog.text
+    finally:
+        released.set()  # else the loop would wait for it for ever
     await asyncio.gather(*other_tasks())
     assert not pump._closing
 
