@@ -80,6 +80,7 @@ async def visitor(browser: Browser) -> AsyncIterator[BrowserContext]:  # noqa: F
 
 async def chat(page: Page) -> None:
     await expect(page.locator("#box textarea")).to_be_visible(timeout=30_000)
+    await page.wait_for_load_state("networkidle")  # what is typed before the page is whole may be lost
 
 
 async def ask(page: Page, text: str) -> str:
