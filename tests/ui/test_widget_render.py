@@ -110,7 +110,7 @@ def test_every_block_is_one_element_with_nothing_between(text: str) -> None:
         assert (found.top, found.between) == (1, "")
 
 
-@settings(deadline=None)
+@settings(deadline=None, derandomize=True, database=None)
 @given(WRITTEN)
 def test_block_by_block_an_answer_says_what_it_says_as_a_whole(text: str) -> None:
     whole = outline(safe(answer(text, HOW.turn, set(HOW.numbers), HOW.allowed)))
