@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from assistant.knowledge.supporting import Highlight
@@ -110,8 +110,9 @@ def test_every_block_is_one_element_with_nothing_between(text: str) -> None:
         assert (found.top, found.between) == (1, "")
 
 
-@settings(deadline=None, derandomize=True, database=None)
+@settings(deadline=None)
 @given(WRITTEN)
+@example("Words\n\n\u2028")
 def test_block_by_block_an_answer_says_what_it_says_as_a_whole(text: str) -> None:
     whole = outline(safe(answer(text, HOW.turn, set(HOW.numbers), HOW.allowed)))
     blocks = outline("".join(answer_blocks(text, HOW)))
