@@ -31,7 +31,7 @@ def answer_blocks(text: str, how: Reading, marks: Sequence[Any] = ()) -> list[st
     """A whole answer, each block one element; what is beyond the part that is read as Markdown comes as one more."""
     text = text.removesuffix(
         FOR_OPERATORS
-    ).rstrip()  # as the chat page does: what is left would be a paragraph of nothing
+    ).rstrip()  # as the chat page does
     start = len(text) - len(text.lstrip())
     end = _cut(text, start)
     found = [_one(text[a:b], how, _within(marks, a, b)) for a, b in _spans(text, start, end)]
