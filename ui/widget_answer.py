@@ -29,9 +29,7 @@ class Reading:
 
 def answer_blocks(text: str, how: Reading, marks: Sequence[Any] = ()) -> list[str]:
     """A whole answer, each block one element; what is beyond the part that is read as Markdown comes as one more."""
-    text = text.removesuffix(
-        FOR_OPERATORS
-    ).rstrip()  # as the chat page does
+    text = text.removesuffix(FOR_OPERATORS).rstrip()  # as the chat page does
     start = len(text) - len(text.lstrip())
     end = _cut(text, start)
     found = [_one(text[a:b], how, _within(marks, a, b)) for a, b in _spans(text, start, end)]
