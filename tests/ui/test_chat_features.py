@@ -129,6 +129,18 @@ async def test_conversations_are_found_named_pinned_and_deleted(page: Page) -> N
     await expect(page.locator("#chat .bot-row")).to_have_count(0, timeout=10_000)
 
 
+async def test_a_conversation_that_is_renamed_is_not_opened(page: Page) -> None:
+    await answered(page, LONDON)
+    await page.get_by_role("button", name="New conversation").click()
+    await expect(page.locator("#chat .bot-row")).to_have_count(0)
+    await act(page, "hotel", "Rename")
+    await page.locator("#list .conv-name").fill("Hotels in London")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#list .conv-open")).to_have_text("Hotels in London")
+    await page.wait_for_timeout(2500)  # the page's controls speak when it has been still, after 1.5 s at the latest
+    await expect(page.locator("#chat .bot-row")).to_have_count(0)
+
+
 @pytest.mark.parametrize("form", ["Markdown", "JSON"])
 async def test_a_conversation_is_taken_along(page: Page, form: str) -> None:
     await answered(page, LONDON)

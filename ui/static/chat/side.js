@@ -45,7 +45,10 @@ const rename = (item, id) => {
     opener.focus();
   };
   field.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && !event.isComposing) end(true);
+    if (event.key === "Enter" && !event.isComposing) {
+      event.preventDefault(); // else it would open the conversation, whose button has the focus next
+      end(true);
+    }
     if (event.key === "Escape") { event.stopPropagation(); end(false); }
   });
   field.addEventListener("blur", () => end(true));
