@@ -20,6 +20,8 @@ from assistant.settings import Settings
 log = logging.getLogger(__name__)
 SECONDS = 5.0
 """So long a session counts as it was read: one that another process has ended is known here after that."""
+GRACE = timedelta(minutes=1)
+"""So long a session outlives its renewal: another tab of the same browser may be in the middle of loading with it."""
 MOST = 10_000
 """Sessions that are remembered as they were read."""
 MOST_GROUPS = 2000
@@ -39,8 +41,8 @@ class SignIns:
 
     async def begin(self, claims: Mapping[str, Any], in_place_of: str | None = None) -> str:
         """Sign in whom an issuer's checked claims describe; returns what the cookie says. ``in_place_of`` is the
-        cookie that the browser had until now, which ends. Raises ValueError for claims that name nobody, and
-        RecordsError."""
+        cookie that the browser had until now: its session ends, after ``GRACE`` where it is the same person's. Raises
+        ValueError for claims that name nobody, and RecordsError."""
         access = self._settings().access
         if access.sign_in is None:
             raise ValueError("nobody can sign in by these settings")
@@ -49,7 +51,7 @@ class SignIns:
         signed_in = SignedIn(person, _name(claims), groups, now, now + timedelta(hours=float(access.sign_in.hours)))
         cookie = secrets.token_urlsafe(32)
         old = _id(in_place_of) if in_place_of else None
-        await self._rows.add(_id(cookie), signed_in, old)
+        await self._rows.add(_id(cookie), signed_in, old, now + GRACE)
         if old:
             self._read.pop(old, None)
         return cookie

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, DateTime, Index, String, delete, select
+from sqlalchemy import JSON, DateTime, Index, String, delete, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from assistant.records.models import Base, now
@@ -45,13 +45,18 @@ class SignInRows:
     def __init__(self, records: Repository) -> None:
         self._records = records
 
-    async def add(self, id: str, signed_in: SignedIn, in_place_of: str | None = None) -> None:
-        """Keep one; those that have expired go, and so does the one whose place it takes."""
+    async def add(
+        self, id: str, signed_in: SignedIn, in_place_of: str | None = None, until: datetime | None = None
+    ) -> None:
+        """Keep one; those that have expired go, and so does the one whose place it takes: at once where it is another
+        person's, else it ends at ``until`` or when it would have ended anyway."""
 
         def kept(session: Session) -> None:
             session.execute(delete(SignInRow).where(SignInRow.expires_at < now()))
             if in_place_of is not None:
-                session.execute(_of(in_place_of))
+                old, theirs = SignInRow.id == in_place_of, SignInRow.person == signed_in.person
+                session.execute(delete(SignInRow).where(old, ~theirs))
+                session.execute(update(SignInRow).where(old, SignInRow.expires_at > until).values(expires_at=until))
             session.add(
                 SignInRow(
                     id=id,

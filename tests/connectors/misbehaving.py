@@ -109,11 +109,11 @@ class Upstream:
             raise KeyError(fault)
         return f"http://127.0.0.1:{self.dead_port if fault == 'refuses' else self.port}/{fault}/v1"
 
-    async def settled(self, within: float = 5.0) -> int:
-        """The open connections once they no longer fall to 0, at most ``within`` seconds from now."""
+    async def settled(self, within: float = 5.0, most: int = 0) -> int:
+        """The open connections once they have fallen to ``most``, or after ``within`` seconds."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within):
-                while self.open:
+                while self.open > most:
                     await asyncio.sleep(0.005)
         return self.open
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from sqlalchemy import func, select, text
 
-from assistant.access.sign_in import SignIns, role_of
+from assistant.access.sign_in import GRACE, SignIns, role_of
 from assistant.records.models import now
 from assistant.records.repository import Repository
 from assistant.records.sign_ins import SignedIn, SignInRow, SignInRows
@@ -69,12 +69,28 @@ async def test_what_has_expired_goes_with_the_next_sign_in(database: Repository)
     assert await kept.find("0" * 64) is None and await rows(database) == 1
 
 
-async def test_one_takes_the_place_of_the_one_before(database: Repository) -> None:
+async def test_one_takes_the_place_of_another_persons_at_once(database: Repository) -> None:
     sessions = SignIns(database, settings)
     first = await sessions.begin({"sub": "ada"})
     assert await sessions.of(first) is not None
-    second = await sessions.begin({"sub": "ada"}, in_place_of=first)
+    second = await sessions.begin({"sub": "bob"}, in_place_of=first)
     assert await sessions.of(first) is None and await sessions.of(second) is not None and await rows(database) == 1
+
+
+async def test_one_that_is_renewed_ends_a_minute_later_and_never_later_than_it_would_have(database: Repository) -> None:
+    """Three tabs that a browser opens at once sign in three times; each goes on loading with the session it began."""
+    sessions = SignIns(database, settings)
+    first = await sessions.begin({"sub": "ada"})
+    for _ in range(2):
+        assert await sessions.begin({"sub": "ada"}, in_place_of=first) != first
+        found = await sessions.of(first)
+        assert found is not None and found.expires is not None
+        assert 50 < found.expires - now().timestamp() <= GRACE.total_seconds()
+    kept, soon = SignInRows(database), now() + timedelta(seconds=5)
+    gone = SignedIn("sign_in:x", "", frozenset(), now(), soon)
+    await kept.add("0" * 64, gone)
+    await kept.add("1" * 64, gone, "0" * 64, now() + GRACE)
+    assert (found_again := await kept.find("0" * 64)) is not None and found_again.expires_at == soon
 
 
 def test_the_highest_role_counts() -> None:
