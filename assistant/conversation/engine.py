@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, aclosing
 from dataclasses import asdict, replace
 from typing import Protocol
 
+from assistant.conversation.ahead import Ahead, begun
 from assistant.conversation.answer import Answer
 from assistant.conversation.answering import Answering, Models, SurfacePolicy
 from assistant.conversation.checking import Checker
@@ -26,7 +27,7 @@ from assistant.conversation.facts import Changes
 from assistant.conversation.files import looked_up
 from assistant.conversation.routes import ROUTES, Role
 from assistant.conversation.turn import Turn
-from assistant.knowledge.attached import shown
+from assistant.knowledge.attached import is_attached, shown
 from assistant.knowledge.documents import Passage
 from assistant.knowledge.embedder import EmbedderError
 from assistant.knowledge.evidence import Evidence, commissioned
@@ -86,6 +87,16 @@ class Engine:
         """Load what the first decision would. Raises EmbedderError and EncoderError."""
         await self._router.scores(Turn("warm up"))
 
+    async def ahead(self, turn: Turn) -> Ahead:
+        """Begin with what needs nothing but the words of a turn and, where no files are attached to its conversation,
+        what may be searched: ``run`` goes on with it if the turn has it."""
+        embedding = begun(self._router.embed(turn))
+        has_files = any(map(is_attached, turn.collections))
+        found = None if has_files else begun(self._search(turn, embedding))
+        ahead = Ahead(self, embedding, begun(self._router.scores(turn, embedding)), found)
+        await asyncio.sleep(0)  # threads are at it now, whatever the loop does next
+        return ahead
+
     async def run(self, turn: Turn) -> AsyncGenerator[Event]:
         """The turn's events. Closing the iterator stops the model; nothing but events comes out of a fault."""
         with self._models.lease() as models:
@@ -99,12 +110,13 @@ class Engine:
         reading: asyncio.Future[None] | None = None
         routed = False
         try:
+            ahead = (turn.ahead and turn.ahead.of(self)) or await self.ahead(turn)
             turn = await self._files(turn)
-            embedding = asyncio.ensure_future(self._router.embed(turn))
-            scores, (found, trouble) = await asyncio.gather(
-                self._router.scores(turn, embedding), self._search(turn, embedding)
-            )
-            embedded = await embedding
+            finding = ahead.found or self._search(turn, ahead.embedding)
+            scores, (found, trouble) = await asyncio.gather(ahead.scores, finding)
+            embedded = await ahead.embedding
+            if trouble is not None:
+                log.warning("search for turn %s failed: %s", turn.id, trouble)
             policy = self._policy(turn)
             own = await self._router.route(turn, scores, policy.voice, found)
             in_voice = self._router.in_voice(policy.voice, scores.voice)
@@ -157,7 +169,6 @@ class Engine:
         try:
             return await self._retriever.search(turn, await embedding), None
         except (StoreError, EmbedderError) as error:
-            log.warning("search for turn %s failed: %s", turn.id, error)
             return Found(turn.text), error
 
     def _watch(self, turn: Turn, decision: Decision, policy: VoicePolicy, found: Found, embedded: Embedded) -> None:

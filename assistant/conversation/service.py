@@ -122,7 +122,11 @@ class ChatService:
         said = thread.until(thread.leaf) if thread else []
         if len(said) >= self._front.limits.conversation_turns:
             raise TurnRejected("conversation_full", "This conversation has become too long. Please start a new one.")
+        given = given or Given()
+        history = as_history(said) if thread else given.history
+        told = Turn(text, history, surface, searched, chosen)
         async with self._admitted(who, surface) as grant:
+            told = replace(told, ahead=await self.engine.ahead(told))
             if conversation is None or thread is None:
                 conversation, turn = await self._records.begin(who.person, surface, text, collection)
             else:
@@ -130,10 +134,8 @@ class ChatService:
                     turn = await self._records.start_turn(conversation, text, collection, thread.leaf)
                 except Gone as error:
                     raise no_conversation() from error
-        given = given or Given()
-        history = as_history(said) if thread else given.history
-        told = Turn(text, history, surface, searched, chosen, turn, conversation, grant=grant)
-        return replace(told, instructions=given.instructions, page=given.page)
+        told = replace(told, instructions=given.instructions, page=given.page)
+        return replace(told, id=turn, conversation=conversation, grant=grant)
 
     async def correct(
         self, turn: str, verdict: str, *, person: str | Identity, groups: Collection[str] = ()
@@ -245,15 +247,16 @@ class ChatService:
         chosen = route_named(route)
         thread = await self._around(stored, who.person)
         searched = await self._searched(thread.surface, collection, who, stored.conversation)
+        told = Turn(text, as_history(thread.until(stored.parent)), thread.surface, searched, chosen)
         async with self._admitted(who, thread.surface) as grant:
+            told = replace(told, ahead=await self.engine.ahead(told))
             if correction is not None:
                 await self._note(correction)
             try:
                 turn = await self._records.start_sibling(stored, text, collection)
             except Gone as error:
                 raise no_turn() from error
-        history = as_history(thread.until(stored.parent))
-        return Turn(text, history, thread.surface, searched, chosen, turn, stored.conversation, grant=grant)
+        return replace(told, id=turn, conversation=stored.conversation, grant=grant)
 
     @asynccontextmanager
     async def counted(self, who: Identity, surface: str) -> AsyncIterator[None]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from assistant.access.limits_ledger import UNBOUND, Grant
 
 if TYPE_CHECKING:
+    from assistant.conversation.ahead import Ahead
     from assistant.conversation.page import OpenPage
 
 RouteName = Literal["voice", "retrieve", "both", "ask"]
@@ -43,7 +44,7 @@ class Turn:
     """One turn. ``collections`` are those that may be searched for it; ``route`` is what the person asked for, or
     None to let the router decide; ``history`` is oldest first and ends before this turn. ``instructions`` are what the
     caller's program asks of the form of the answer; ``page`` is the one that the person has open; ``grant`` is the
-    turn's place among those that run at once."""
+    turn's place among those that run at once, ``ahead`` what is being found out about it already."""
 
     text: str
     history: tuple[Message, ...] = ()
@@ -56,6 +57,7 @@ class Turn:
     instructions: str = ""
     page: OpenPage | None = None
     grant: Grant = UNBOUND
+    ahead: Ahead | None = field(default=None, compare=False, repr=False)
 
 
 class Answered(Protocol):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 
 _CHUNK_IDS = uuid.UUID("5c1b5b0e-3f0f-5a53-9d2e-7a1f0c5a7e11")
 
@@ -37,6 +38,13 @@ class Document:
     pages: tuple[PageStart, ...] = ()
     code: str = ""
     """The programming language where the whole document is code, by the name of its grammar ("python")."""
+
+
+@lru_cache(maxsize=8192)
+def _chunk_id(collection: str, source: str, document: str, content_hash: str, position: int) -> str:
+    """Remembered, since one search asks for each some five times."""
+    key = "\0".join((collection, source, document, content_hash, str(position)))
+    return str(uuid.uuid5(_CHUNK_IDS, key))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +81,7 @@ class Chunk:
 
     def id_at(self, position: int) -> str:
         """The id of the chunk at another position of the same version of this document."""
-        key = "\0".join((self.collection, self.source, self.document, self.content_hash, str(position)))
-        return str(uuid.uuid5(_CHUNK_IDS, key))
+        return _chunk_id(self.collection, self.source, self.document, self.content_hash, position)
 
     @property
     def below_title(self) -> tuple[str, ...]:

@@ -23,10 +23,10 @@ LONGEST = 2000
 """Characters of the longest passage that is joined."""
 
 _WORD = re.compile(r"\w+")
-_DECIDING = frozenset(
+_DECIDING = SPELT.keys() | frozenset(
     "not no never nor none without except only cannot unless nicht kein keine ohne pas sans sin".split()
 )
-"""Words that turn what a sentence says, as numbers do."""
+"""Words that turn what a sentence says, as numbers do, and numbers in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +93,9 @@ def folded(hits: Sequence[Hit], limit: int) -> list[tuple[Hit, tuple[Chunk, ...]
 def _said(text: str) -> _Said:
     words = _WORD.findall(text.casefold())
     triples = frozenset(zip(words, words[1:], words[2:], strict=False)) or frozenset({tuple(words)})
-    deciding = (word for word in words if word in _DECIDING or word in SPELT or _has_digit(word))
-    return _Said(triples, frozenset(words), tuple(deciding))
-
-
-def _has_digit(word: str) -> bool:
-    return not word.isalpha() and any(map(str.isdigit, word))
+    known = frozenset(words)
+    decide = {word for word in known if not word.isalpha() and any(map(str.isdigit, word))} | (known & _DECIDING)
+    return _Said(triples, known, tuple([word for word in words if word in decide]))
 
 
 def _alike(one: _Said, other: _Said) -> bool:

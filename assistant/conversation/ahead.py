@@ -1,0 +1,37 @@
+"""What is found out about a turn while it is being recorded."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Coroutine
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+if TYPE_CHECKING:
+    from assistant.knowledge.retrieve import Found
+    from assistant.routing.classifier import Embedded, Scores
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ahead:
+    """Work on a turn that runs already: its vector, its scores, and what was found with the fault that kept the search
+    from it, None where the search waits for the turn's files. ``by`` is the engine that does it. Faults wait for
+    whoever asks; where nobody does, since the turn is not run, they are nobody's."""
+
+    by: object
+    embedding: Awaitable[Embedded]
+    scores: Awaitable[Scores]
+    found: Awaitable[tuple[Found, Exception | None]] | None
+
+    def of(self, engine: object) -> Self | None:
+        """Itself for the engine that does the work; another one, by newer settings, begins anew."""
+        return self if self.by is engine else None
+
+
+def begun(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    """``work`` as a task whose fault is lost where nobody asks for it."""
+    task = asyncio.create_task(work)
+    task.add_done_callback(lambda done: None if done.cancelled() else done.exception() and None)
+    return task
