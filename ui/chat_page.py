@@ -17,8 +17,8 @@ from fastapi import FastAPI
 from assistant.access.identity import Identity
 from assistant.app import Assistant
 from assistant.knowledge.reading_room import ReadingRoom
+from ui.blocks import StreamedBlocks, for_many
 from ui.chat_asides import Asides
-from ui.chat_blocks import StreamedBlocks
 from ui.chat_files import Files
 from ui.chat_rooms import Rooms
 from ui.chat_runs import AUTO, Runs
@@ -144,12 +144,7 @@ def build(assistant: Assistant, surface: str) -> gr.Blocks:
     with StreamedBlocks(title=title, fill_height=True, analytics_enabled=False, delete_cache=FORGET) as demo:
         parts = _lay_out(surface, words("en"), page)
         _wire(page, demo, parts)
-    demo.max_threads = 200
-    demo.state_session_capacity = 500
-    demo.queue(default_concurrency_limit=None)
-    # Gradio checks the file paths in what browsers send only for apps that it has launched itself; this one is
-    # mounted. Without the flag any file of this machine could be named in a request and fetched.
-    demo.has_launched = True
+    for_many(demo)
     return demo
 
 

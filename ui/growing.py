@@ -14,13 +14,17 @@ from ui.encode import Shown
 
 REFRESH = 0.1
 """Seconds between updates of a streaming answer; per token the browser falls behind on long conversations."""
-PAUSE = 8
+AT_EASE = 10
+"""Answers that grow at once with updates as often as that; with twice as many each comes half as often."""
+PAUSE = 3
 """How many times as long as a step took until the next one, so that the server is never busy with steps alone."""
 
 
 class Growing:
     """Runs a turn from now on, in a task of its own: the model is asked while the page still shows what was said
     before, and the last words are on the page while the answer is being checked. ``aclose`` stops the turn."""
+
+    _at_once = 0
 
     def __init__(self, service: ChatService, turn: Turn, shown: Shown) -> None:
         self.shown = shown
@@ -38,7 +42,7 @@ class Growing:
             began = time.monotonic()
             yield self.shown
             # A step that took long, also because others are served, is followed by a longer pause.
-            due = began + max(REFRESH, PAUSE * (time.monotonic() - began))
+            due = began + max(REFRESH * max(1.0, Growing._at_once / AT_EASE), PAUSE * (time.monotonic() - began))
         await self._running
 
     async def aclose(self) -> None:
@@ -47,10 +51,12 @@ class Growing:
         await asyncio.gather(self._running, return_exceptions=True)
 
     async def _run(self, service: ChatService, turn: Turn) -> None:
+        Growing._at_once += 1
         try:
             async with aclosing(service.run(turn)) as events:
                 async for event in events:
                     self.shown.take(encode(event))
                     self._changed.set()
         finally:
+            Growing._at_once -= 1
             self._changed.set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -116,9 +117,11 @@ class ChatService:
         who = Identity.of(person, groups)
         text = turn_text(text, self._front.limits.turn_characters)
         chosen = route_named(route)
-        thread = None if conversation is None else await self._thread(conversation, who.person)
+        thread, files = None, frozenset[str]()
+        if conversation is not None:
+            thread, files = await self._known(conversation, who.person)
         surface = thread.surface if thread else surface or who.default_surface(DEFAULT_SURFACE)
-        searched = await self._searched(surface, collection, who, conversation)
+        searched = await self._front.searched(surface, collection, who, files)
         said = thread.until(thread.leaf) if thread else []
         if len(said) >= self._front.limits.conversation_turns:
             raise TurnRejected("conversation_full", "This conversation has become too long. Please start a new one.")
@@ -245,8 +248,8 @@ class ChatService:
     ) -> Turn:
         """A turn in the place of another, recorded, and before it the correction that asks for it."""
         chosen = route_named(route)
-        thread = await self._around(stored, who.person)
-        searched = await self._searched(thread.surface, collection, who, stored.conversation)
+        thread, files = await self._known(stored.conversation, who.person)
+        searched = await self._front.searched(thread.surface, collection, who, files)
         told = Turn(text, as_history(thread.until(stored.parent)), thread.surface, searched, chosen)
         async with self._admitted(who, thread.surface) as grant:
             told = replace(told, ahead=await self.engine.ahead(told))
@@ -275,13 +278,17 @@ class ChatService:
         except Refused as refused:
             raise over_limit(refused) from refused
 
-    async def _searched(
-        self, surface: str, collection: str | None, who: Identity, conversation: str | None
-    ) -> frozenset[str]:
-        attached = frozenset[str]()
-        if conversation is not None and self._attached is not None:
-            attached = await self._attached(conversation)
-        return await self._front.searched(surface, collection, who, attached)
+    async def _known(self, conversation: str, person: str) -> tuple[Thread, frozenset[str]]:
+        """What was said in a conversation, and the collection of its files, asked for at once. Raises TurnRejected
+        where it is not this person's."""
+        if not an_id(conversation):
+            raise no_conversation()
+        reading = self._records.thread(conversation, person)
+        attached = self._attached(conversation) if self._attached else _nothing()
+        thread, files = await asyncio.gather(reading, attached)
+        if thread is None:
+            raise no_conversation()
+        return thread, files
 
     async def _follow(self) -> None:
         if self._before_turn is not None:
@@ -299,12 +306,6 @@ class ChatService:
             raise no_turn()
         return thread
 
-    async def _thread(self, conversation: str, person: str) -> Thread:
-        thread = await self._records.thread(conversation, person) if an_id(conversation) else None
-        if thread is None:
-            raise no_conversation()
-        return thread
-
     def run(self, turn: Turn) -> AsyncGenerator[Event]:
         """The turn's events, recorded. A stream that is closed early is recorded as stopped, with its text."""
         return self._runs.run(self.engine, turn)
@@ -312,3 +313,7 @@ class ChatService:
     async def drop(self, turn: Turn) -> None:
         """End a prepared turn that will not be run: it is recorded as stopped, and its place is free."""
         await self._runs.drop(turn)
+
+
+async def _nothing() -> frozenset[str]:
+    return frozenset()

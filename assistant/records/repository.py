@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from sqlalchemy import Select, Table, bindparam, select, update
@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from assistant.records import placing
 from assistant.records.database import Database
 from assistant.records.database import RecordsError as RecordsError
+from assistant.records.ended import Ended
 from assistant.records.models import ConversationRow, TurnRow, now
 from assistant.records.placing import title_of
 from assistant.records.stored import Said, Thread, Tree, stored
@@ -49,6 +50,10 @@ class Branch:
 
 class Repository(Database):
     """Conversations and turns in the records database."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self._ended = Ended()
 
     async def start_conversation(self, person: str, surface: str, first: str = "") -> str:
         """A new conversation without a turn, titled by ``first``, or else by its first turn; returns its id."""
@@ -103,10 +108,15 @@ class Repository(Database):
             tree = placing.tree(session, conversation)
             shown = tree.shown()
             kept = shown if last is None else shown[-last:]
+            known = self._ended.of(kept)
             query = select(TurnRow).where(TurnRow.conversation_id == conversation)
-            if len(kept) < len(tree.nodes):
-                query = query.where(TurnRow.id.in_(kept))
-            return Branch(_in_tree(session, query, tree), len(kept) < len(shown))
+            if len(kept) < len(tree.nodes) or known:
+                query = query.where(TurnRow.id.in_([each for each in kept if each not in known]))
+            new = {turn.id: turn for turn in _in_tree(session, query, tree)} if len(known) < len(kept) else {}
+            self._ended.keep(new.values())
+            families = tree.families()
+            turns = [new.get(each) or replace(known[each], siblings=families[known[each].parent]) for each in kept]
+            return Branch(turns, len(kept) < len(shown))
 
         return await self.read(found)
 

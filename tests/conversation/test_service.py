@@ -1,7 +1,9 @@
 """Turns from the front door to the records."""
 
 import asyncio
+import gc
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,8 @@ import pytest
 from assistant.app import Assistant
 from assistant.conversation.events import Finished, TextDelta
 from assistant.conversation.service import TurnRejected
+from assistant.knowledge.base import DocumentBase
+from assistant.knowledge.embedder import EmbedderError
 from assistant.records.repository import RecordsError, Repository
 from connectors import errors
 from connectors.scripted import ScriptedModel, Step
@@ -173,3 +177,55 @@ async def test_a_turn_whose_end_is_being_recorded_is_recorded_though_its_reader_
     await asyncio.sleep(0.3)
     (stored,) = await demo.records.turns(turn.conversation)
     assert (stored.status, stored.answer) == ("finished", "whole")
+
+
+async def test_a_turn_that_is_recorded_slowly_is_understood_meanwhile(
+    demo: Assistant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin, found = demo.records.begin, asyncio.Event()
+
+    async def slowly(*given: object) -> tuple[str, str]:
+        async with asyncio.timeout(30):
+            await found.wait()
+        return await begin(*given)
+
+    look = DocumentBase.search
+
+    async def looked(*given: object) -> object:
+        try:
+            return await look(*given)
+        finally:
+            found.set()
+
+    monkeypatch.setattr(demo.records, "begin", slowly)
+    monkeypatch.setattr(DocumentBase, "search", looked)
+    _, events = await say(demo, "What is the hotel cap in London?")
+    assert "£165" in events[-1].answer
+
+
+async def test_what_was_begun_of_a_turn_that_is_not_run_troubles_nobody(
+    demo: Assistant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its faults neither: a task that fails unheard would be a warning, and so an error here."""
+
+    async def fail(*_: object) -> object:
+        raise EmbedderError("the embedding endpoint failed")
+
+    monkeypatch.setattr(demo.service.engine._router, "embed", fail)
+    turn = await demo.service.prepare("What is the hotel cap in London?", person="ada")
+    await demo.service.drop(turn)
+    await asyncio.sleep(0.05)
+    del turn
+    gc.collect()
+    turn = await demo.service.prepare("What is the hotel cap in London?", person="ada")
+    events = [event async for event in demo.service.run(turn)]
+    assert (events[-1].code, [type(event).__name__ for event in events]) == ("embedder_error", ["Routed", "Failed"])
+
+
+async def test_a_turn_that_another_engine_has_begun_is_begun_anew(demo: Assistant) -> None:
+    turn = await demo.service.prepare("What is the hotel cap in London?", person="ada")
+    assert turn.ahead is not None and turn.ahead.of(demo.service.engine) is turn.ahead
+    assert turn.ahead.of(object()) is None
+    elsewhere = replace(turn, ahead=replace(turn.ahead, by=object(), found=None))
+    events = [event async for event in demo.service.run(elsewhere)]
+    assert "£165" in events[-1].answer

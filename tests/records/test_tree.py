@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, update
 
+from assistant.records.conversations import Conversations
 from assistant.records.models import ConversationRow, TurnRow, now
 from assistant.records.repository import Gone, Partial, Repository, StoredTurn
 from assistant.records.stored import SILENCE
@@ -63,6 +64,29 @@ async def test_a_turn_that_is_run_again_takes_its_place_and_the_old_one_is_kept(
     ]
     assert {turn.text for turn in tree[1:]} == {"the cap?"} and {turn.collection for turn in tree[1:]} == {"demo"}
     assert {turn.question for turn in tree[1:]} == {last}
+
+
+async def test_a_branch_that_is_read_again_is_as_the_records_have_it(database: Repository) -> None:
+    """Turns that are over are remembered: their versions, their going and whose they are are not."""
+    conversation, (first, last) = await talk(database, "hello", "the cap?")
+    await end(database, first, "Hi.")
+    for _ in range(2):
+        branch = await database.branch(conversation, "ada")
+        assert branch is not None and [turn.answer for turn in branch.turns] == ["Hi.", ""]
+        assert [turn.status for turn in branch.turns] == ["finished", "running"]
+    await database.end_turn(last, answer="£1", status="stopped", events={})
+    assert (await database.branch(conversation, "ada")).turns[1].status == "stopped"
+    await end(database, last, "£165.")  # the process that seemed gone ends it after all
+    second = await again(database, last)
+    await database.show(await the(database, last))
+    branch = await database.branch(conversation, "ada")
+    assert [turn.answer for turn in branch.turns] == ["Hi.", "£165."]
+    assert branch.turns[1].siblings == (last, second) and branch.turns[0].siblings == (first,)
+    assert await database.turns(conversation) == branch.turns
+    assert (await database.branch(conversation, "ada", 1)).turns == branch.turns[1:]
+    assert await database.branch(conversation, "eve") is None
+    assert await Conversations(database).delete(conversation, "ada")
+    assert await database.branch(conversation, "ada") is None
 
 
 async def test_an_earlier_turn_is_edited_and_its_branch_ends_there_until_the_other_is_shown(

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from assistant.access.identity import Identity, Role
 from assistant.app import Assistant
 from assistant.desk.knowledge_work import Jobs
+from ui.blocks import for_many
 from ui.desk import answers, knowledge, models, overview, routing
 from ui.desk.parts import QUIET, SPANS, Desk, html
 from ui.uploads import FORGET
@@ -50,11 +51,7 @@ def build(assistant: Assistant, role: Role = "admin", jobs: Jobs | None = None) 
                     tab.select(lambda name=name: name, None, desk.opened, **QUIET)
                     make(desk, tab)
         demo.load(_head, None, head, **QUIET)
-    demo.max_threads = 200
-    demo.state_session_capacity = 500
-    demo.queue(default_concurrency_limit=None)
-    # As on the chat page: without it, requests could name files of this machine.
-    demo.has_launched = True
+    for_many(demo)
     return demo
 
 

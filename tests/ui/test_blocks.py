@@ -1,0 +1,57 @@
+"""Gradio's Blocks as ours make them lighter: what browsers are sent stays what Gradio would send."""
+
+from __future__ import annotations
+
+from copy import copy
+from typing import Any
+
+import gradio as gr
+import pytest
+from gradio.blocks import BlocksConfig
+from gradio.state_holder import SessionState
+
+from assistant.app import Assistant
+from ui.blocks import LOOK_AGAIN, StreamedBlocks, for_many
+from ui.chat_page import build
+
+
+def plain(blocks: gr.Blocks) -> dict[int, dict[str, Any]]:
+    """What a session would be with Gradio's own."""
+    config = blocks.default_config
+    return {key: BlocksConfig.config_for_block(key, [], block) for key, block in config.blocks.items()}
+
+
+async def test_a_session_of_the_chat_page_is_as_gradio_would_make_it_and_asks_no_component_again(
+    demo: Assistant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = build(demo, "portal")
+    wanted = plain(page)
+    assert SessionState(page).config_values == wanted and len(wanted) > 20
+    asked: list[object] = []
+    get_config = gr.blocks.Block.get_config
+    monkeypatch.setattr(gr.blocks.Block, "get_config", lambda self, *a: asked.append(self) or get_config(self, *a))
+    assert SessionState(page).config_values == wanted and not asked
+
+
+async def test_sessions_do_not_see_one_anothers_values_and_components() -> None:
+    with StreamedBlocks() as page:
+        box = gr.Textbox("as built", label="Box")
+    one, other = SessionState(page), SessionState(page)
+    one._update_value_in_config(box._id, "mine")
+    assert one.config_values[box._id]["props"]["value"] == "mine"
+    with gr.Blocks():
+        one[box._id] = gr.Textbox("updated", label="Mine", render=False)
+    one._update_config(box._id)
+    assert one.config_values[box._id]["props"]["label"] == "Mine"
+    for session in (other, SessionState(page)):
+        assert session.config_values[box._id]["props"]["value"] == "as built"
+        assert session.config_values[box._id]["props"]["label"] == "Box"
+    assert type(copy(page.default_config)) is type(page.default_config)
+
+
+async def test_an_idle_page_looks_less_often_whether_somebody_has_asked() -> None:
+    with StreamedBlocks() as page:
+        gr.Textbox()
+    before = page._queue.sleep_when_free
+    for_many(page)
+    assert page._queue.sleep_when_free == LOOK_AGAIN > before
