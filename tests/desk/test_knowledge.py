@@ -22,6 +22,7 @@ from assistant.desk.knowledge_question import MEANINGS, Asked, try_question
 from assistant.desk.knowledge_work import Jobs
 from assistant.knowledge.evidence import WEIGHTS
 from assistant.knowledge.happenings import Began, Happening, Mistake, Tell
+from assistant.knowledge.store import StoreError
 from assistant.settings_file import SettingsFile
 
 TRAINS = "\n\n".join(f"The train to station {n} is second class, and its ticket is kept for a year." for n in range(30))
@@ -248,6 +249,34 @@ async def test_a_collection_of_uploads_goes_with_its_files(assistant: Assistant,
     await uploads.drop(assistant, "lab")
     assert "lab" not in {each.name for each in await overview(assistant)}
     assert not (assistant.settings.data / "uploads" / "lab").exists()
+
+
+@pytest.mark.parametrize("way", ["source", "collection"])
+async def test_uploads_whose_passages_cannot_be_taken_out_are_kept(
+    assistant: Assistant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """Else people would find what is in a file that is no longer there, until the next sync."""
+    await drop(assistant, tmp_path, "lab", notes__md="# Notes\n\nThe lab opens at nine.\n")
+    lab = next(each for each in await overview(assistant) if each.name == "lab")
+
+    async def take_out() -> None:
+        if way == "source":
+            assert await uploads.remove_source(assistant, "lab", lab.sources[0].id) == 1
+        else:
+            await uploads.drop(assistant, "lab")
+
+    async def full(*_: object) -> None:
+        raise StoreError("no space is left")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(type(assistant.index), f"delete_{way}", full)
+        with pytest.raises(StoreError):
+            await take_out()
+    kept = assistant.settings.data / "uploads" / "lab"
+    assert (kept / "notes.md").exists()
+    assert [each.document for each in await assistant.index.documents("lab", lab.sources[0].id)] == ["notes.md"]
+    await take_out()
+    assert not kept.exists() and not await assistant.index.documents("lab", lab.sources[0].id)
 
 
 def test_what_is_dropped_is_judged_by_name(tmp_path: Path) -> None:
