@@ -204,9 +204,9 @@ async def test_a_turn_that_is_recorded_slowly_is_understood_meanwhile(
 
 
 async def test_what_was_begun_of_a_turn_that_is_not_run_troubles_nobody(
-    demo: Assistant, monkeypatch: pytest.MonkeyPatch
+    demo: Assistant, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Its faults neither: a task that fails unheard would be a warning, and so an error here."""
+    """Nor do its faults: of a task that fails unheard, the log would say so."""
 
     async def fail(*_: object) -> object:
         raise EmbedderError("the embedding endpoint failed")
@@ -217,6 +217,7 @@ async def test_what_was_begun_of_a_turn_that_is_not_run_troubles_nobody(
     await asyncio.sleep(0.05)
     del turn
     gc.collect()
+    assert "never retrieved" not in caplog.text
     turn = await demo.service.prepare("What is the hotel cap in London?", person="ada")
     events = [event async for event in demo.service.run(turn)]
     assert (events[-1].code, [type(event).__name__ for event in events]) == ("embedder_error", ["Routed", "Failed"])

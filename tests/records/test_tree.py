@@ -77,10 +77,11 @@ async def test_a_branch_that_is_read_again_is_as_the_records_have_it(database: R
     await database.end_turn(last, answer="£1", status="stopped", events={})
     assert (await database.branch(conversation, "ada")).turns[1].status == "stopped"
     await end(database, last, "£165.")  # the process that seemed gone ends it after all
+    branch = await database.branch(conversation, "ada")
+    assert [turn.answer for turn in branch.turns] == ["Hi.", "£165."] and branch.turns[1].siblings == (last,)
     second = await again(database, last)
     await database.show(await the(database, last))
     branch = await database.branch(conversation, "ada")
-    assert [turn.answer for turn in branch.turns] == ["Hi.", "£165."]
     assert branch.turns[1].siblings == (last, second) and branch.turns[0].siblings == (first,)
     assert await database.turns(conversation) == branch.turns
     assert (await database.branch(conversation, "ada", 1)).turns == branch.turns[1:]
