@@ -17,10 +17,12 @@ T = TypeVar("T")
 @dataclass(frozen=True, slots=True, eq=False)
 class Ahead:
     """Work on a turn that runs already: its vector, its scores, and what was found with the fault that kept the search
-    from it, None where the search waits for the turn's files. ``by`` is the engine that does it. Faults wait for
-    whoever asks; where nobody does, since the turn is not run, they are nobody's."""
+    from it, None where the search waits for the turn's files. ``by`` is the engine that does it, ``began`` the moment
+    of ``time.perf_counter`` since when. Faults wait for whoever asks; where nobody does, since the turn is not run,
+    they are nobody's."""
 
     by: object
+    began: float
     embedding: Awaitable[Embedded]
     scores: Awaitable[Scores]
     found: Awaitable[tuple[Found, Exception | None]] | None

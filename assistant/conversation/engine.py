@@ -90,10 +90,10 @@ class Engine:
     async def ahead(self, turn: Turn) -> Ahead:
         """Begin with what needs nothing but the words of a turn and, where no files are attached to its conversation,
         what may be searched: ``run`` goes on with it if the turn has it."""
-        embedding = begun(self._router.embed(turn))
+        began, embedding = time.perf_counter(), begun(self._router.embed(turn))
         has_files = any(map(is_attached, turn.collections))
         found = None if has_files else begun(self._search(turn, embedding))
-        ahead = Ahead(self, embedding, begun(self._router.scores(turn, embedding)), found)
+        ahead = Ahead(self, began, embedding, begun(self._router.scores(turn, embedding)), found)
         await asyncio.sleep(0)  # threads are at it now, whatever the loop does next
         return ahead
 
@@ -105,7 +105,7 @@ class Engine:
                     yield event
 
     async def _run(self, turn: Turn, models: Models) -> AsyncGenerator[Event]:
-        clock = _Clock()
+        clock = _Clock(turn.ahead.began if turn.ahead else time.perf_counter())
         answer = Answer()
         reading: asyncio.Future[None] | None = None
         routed = False
@@ -189,8 +189,8 @@ class Engine:
 class _Clock:
     """Seconds since the turn began, by name; the first mark of a name counts."""
 
-    def __init__(self) -> None:
-        self._start = time.perf_counter()
+    def __init__(self, start: float) -> None:
+        self._start = start
         self.marks: dict[str, float] = {}
 
     def mark(self, name: str) -> bool:
