@@ -26,8 +26,8 @@ def room(folder: str) -> set[str]:
 
 HOMES = {
     "gradio": {
-        *(f"ui/{name}.py" for name in ("theme", "place", "notices")),
-        *(f"ui/chat_{name}.py" for name in ("page", "blocks", "runs", "rooms", "asides", "files", "visit")),
+        *(f"ui/{name}.py" for name in ("theme", "place", "notices", "blocks")),
+        *(f"ui/chat_{name}.py" for name in ("page", "runs", "rooms", "asides", "files", "visit")),
         *room("ui/desk"),
     },
     "llama_index": {
