@@ -64,11 +64,6 @@ class Shown:
         elif kind in ("routed", "retrieved", "checked"):
             setattr(self, kind, event)
 
-    @property
-    def worded(self) -> bool:
-        """Whether there is a word of the answer."""
-        return bool(self._pieces or self.text)
-
     def now(self) -> Shown:
         """As it stands, whatever is taken in later: to be rendered elsewhere."""
         return replace(self, text=self.text or "".join(self._pieces))

@@ -7,7 +7,6 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from assistant.conversation.ahead import calm
 from assistant.conversation.service import ChatService
 from assistant.conversation.turn import Turn
 from assistant.conversation.wire import encode
@@ -34,14 +33,11 @@ class Growing:
 
     async def steps(self) -> AsyncGenerator[Shown]:
         """What is there of the answer, now and then until it is over. Raises what the turn raises."""
-        due, worded = 0.0, False
+        due = 0.0
         while await self._changed.wait():
             await asyncio.wait({self._running}, timeout=max(0.0, due - time.monotonic()))
             if self._running.done():
                 break
-            if worded:
-                await calm(REFRESH)
-            worded = self.shown.worded
             self._changed.clear()
             began = time.monotonic()
             yield self.shown
