@@ -94,8 +94,11 @@ async def mine(page: Page, server: Serving, first: str) -> None:
 
 
 async def enter(page: Page, room: int) -> None:
-    await page.locator("#find :is(input, textarea)").fill(f"room{room} ")
-    await expect(page.locator("#list li")).to_have_count(1, timeout=15_000)
+    find, found = page.locator("#find :is(input, textarea)"), page.locator("#list li")
+    await find.fill("")
+    await expect(found).not_to_have_count(1, timeout=15_000)  # the one that was found before is not this one
+    await find.fill(f"room{room} ")
+    await expect(found).to_have_count(1, timeout=15_000)
     await page.locator("#list .conv-open").click()
     await expect(page.locator("#chat .said").last).to_contain_text(ROOMS[room][-1].mark, timeout=15_000)
     await expect(page.locator("#chat .about")).to_have_count(len(ROOMS[room]), timeout=15_000)
