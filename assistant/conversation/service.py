@@ -127,7 +127,7 @@ class ChatService:
             raise TurnRejected("conversation_full", "This conversation has become too long. Please start a new one.")
         given = given or Given()
         history = as_history(said) if thread else given.history
-        told = Turn(text, history, surface, searched, chosen)
+        told = Turn(text, history, surface, searched, chosen, instructions=given.instructions, page=given.page)
         async with self._admitted(who, surface) as grant:
             told = replace(told, ahead=await self.engine.ahead(told))
             if conversation is None or thread is None:
@@ -137,7 +137,6 @@ class ChatService:
                     turn = await self._records.start_turn(conversation, text, collection, thread.leaf)
                 except Gone as error:
                     raise no_conversation() from error
-        told = replace(told, instructions=given.instructions, page=given.page)
         return replace(told, id=turn, conversation=conversation, grant=grant)
 
     async def correct(

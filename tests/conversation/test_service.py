@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from assistant.app import Assistant
+from assistant.conversation.ahead import begun
 from assistant.conversation.events import Finished, TextDelta
 from assistant.conversation.service import TurnRejected
 from assistant.knowledge.base import DocumentBase
@@ -227,6 +228,10 @@ async def test_a_turn_that_another_engine_has_begun_is_begun_anew(demo: Assistan
     turn = await demo.service.prepare("What is the hotel cap in London?", person="ada")
     assert turn.ahead is not None and turn.ahead.of(demo.service.engine) is turn.ahead
     assert turn.ahead.of(object()) is None
-    elsewhere = replace(turn, ahead=replace(turn.ahead, by=object(), found=None))
+
+    async def stale() -> object:
+        raise EmbedderError("of the engine before")
+
+    elsewhere = replace(turn, ahead=replace(turn.ahead, by=object(), scores=begun(stale())))
     events = [event async for event in demo.service.run(elsewhere)]
     assert "£165" in events[-1].answer
