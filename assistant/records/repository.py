@@ -114,8 +114,9 @@ class Repository(Database):
                 query = query.where(TurnRow.id.in_([each for each in kept if each not in known]))
             new = {turn.id: turn for turn in _in_tree(session, query, tree)} if len(known) < len(kept) else {}
             self._ended.keep(new.values())
-            families = tree.families()
-            turns = [new.get(each) or replace(known[each], siblings=families[known[each].parent]) for each in kept]
+            families, read = tree.families(), known | new
+            # One that was deleted since the tree was read is not there.
+            turns = [replace(read[each], siblings=families[read[each].parent]) for each in kept if each in read]
             return Branch(turns, len(kept) < len(shown))
 
         return await self.read(found)

@@ -26,8 +26,8 @@ MODEL_FILE, TOKENIZER_FILE = "model.onnx", "tokenizer.json"
 MAX_TOKENS = 160
 DIMENSION = 768
 THREADS = 1
-"""Two are a tenth quicker on a long pair and half as dear, and slower on a short one; the turn is embedded and searched
-at the same time."""
+"""Two are a tenth quicker on a long pair and cost half as much again, and slower on a short one; the turn is embedded
+and searched at the same time."""
 READ_MESSAGES = 6
 LATEST_WORDS, EARLIER_WORDS = 70, 30
 """Words read of the message before the turn, and of each earlier one."""

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, update
 
+from assistant.records import placing
 from assistant.records.conversations import Conversations
 from assistant.records.models import ConversationRow, TurnRow, now
 from assistant.records.repository import Gone, Partial, Repository, StoredTurn
@@ -88,6 +89,22 @@ async def test_a_branch_that_is_read_again_is_as_the_records_have_it(database: R
     assert await database.branch(conversation, "eve") is None
     assert await Conversations(database).delete(conversation, "ada")
     assert await database.branch(conversation, "ada") is None
+
+
+async def test_a_turn_that_goes_while_its_branch_is_read_is_left_out(
+    database: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conversation, (first, last) = await talk(database, "hello", "the cap?")
+    tree = placing.tree
+
+    def then_gone(session: Any, id: str) -> Any:
+        found = tree(session, id)
+        session.execute(delete(TurnRow).where(TurnRow.id == last))
+        return found
+
+    monkeypatch.setattr(placing, "tree", then_gone)
+    branch = await database.branch(conversation, "ada")
+    assert branch is not None and [turn.id for turn in branch.turns] == [first]
 
 
 async def test_an_earlier_turn_is_edited_and_its_branch_ends_there_until_the_other_is_shown(
