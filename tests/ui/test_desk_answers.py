@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Locator, Page, expect
+from playwright.async_api import Browser, Locator, Page, Route, expect
 from sqlalchemy import delete
 
 from assistant.conversation.turn import Message
@@ -186,6 +187,30 @@ async def test_turns_are_found_by_every_filter(page: Page, running: Running) -> 
     await expect(found).to_have_text("2 turns", timeout=10_000)
     await page.get_by_label("Cost to").fill("0.005")
     await expect(found).to_have_text("1 turn", timeout=10_000)
+
+
+async def test_what_was_filtered_last_is_shown_also_where_what_was_filtered_before_is_slow(
+    page: Page, running: Running
+) -> None:
+    """Once each filter had an event of its own, and the turns of two came in the other order."""
+    await opened(page, running, "Turns")
+    found = page.locator("#an-found h2")
+    await expect(found).to_have_text("9 turns", timeout=15_000)
+    held = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        if not held.is_set():
+            held.set()
+            await asyncio.sleep(1.0)
+        await route.continue_()
+
+    await page.route("**/queue/join*", hold)
+    await page.get_by_label("Words in question or answer").fill("parking")
+    await held.wait()
+    await page.get_by_label("With a claim that no source states in full").check()
+    await expect(found).to_have_text("0 turns", timeout=10_000)
+    await page.wait_for_timeout(1500)
+    await expect(found).to_have_text("0 turns")
 
 
 async def test_turns_are_sorted_and_opened_as_they_were(page: Page, running: Running) -> None:

@@ -96,8 +96,8 @@ def build(desk: Desk, tab: gr.Tab) -> None:
     place = gr.Textbox("page 1", elem_id="an-gaps-place", label="Place in the gaps", visible="hidden")
     box = inbox(GO)
     desk.refresh(tab, places.load, [shown, place], [done, mask])
-    for each in (done, mask):
-        each.input(places.load, [desk.span, done, mask], [shown, place], trigger_mode="always_last", **QUIET)
+    changes = [done.input, mask.input]
+    gr.on(changes, places.load, [desk.span, done, mask], [shown, place], trigger_mode="always_last", **QUIET)
     box.submit(places.go, [box, place, desk.span, done, mask], [shown, place], **QUIET)
 
 

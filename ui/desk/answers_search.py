@@ -96,10 +96,9 @@ def build(desk: Desk, tab: gr.Tab) -> None:
     box = inbox(GO)
     fields: list[Any] = [words, route, found, thumbed, ended, order, doubted, corrected, model, surface, *limits]
     desk.refresh(tab, search.load, [model, surface, shown, place], fields)
-    for field in fields:
-        typed = field in (words, *limits)
-        changed = field.change if typed else field.input
-        changed(search.search, [desk.span, *fields], [shown, place], trigger_mode="always_last", **QUIET)
+    changes = [field.change if field in (words, *limits) else field.input for field in fields]
+    # One event of all of them: the turns of two could come in the other order.
+    gr.on(changes, search.search, [desk.span, *fields], [shown, place], trigger_mode="always_last", **QUIET)
     box.submit(search.go, [box, place, desk.span, *fields], [shown, place], **QUIET)
 
 

@@ -51,10 +51,10 @@ def build(desk: Desk, tab: gr.Tab) -> None:
     stop.click(page.stop, None, None, **AT_ONCE)
 
     listing: list[gr.components.Component] = [where, search, order]
-    # Not `input`, which Gradio swallows once where a handler has set what was there already.
-    for control in (where, order):
-        control.change(page.first, listing, [shown], **AT_ONCE)
-    search.change(page.first, listing, [shown], trigger_mode="always_last", **AT_ONCE)
+    # Not `input`, which Gradio swallows once where a handler has set what was there already. One event of all, since
+    # the documents of two could come in the other order.
+    changes = [where.change, search.change, order.change]
+    gr.on(changes, page.first, listing, [shown], trigger_mode="always_last", **AT_ONCE)
     turn.submit(page.listed, [*listing, turn], [shown], **AT_ONCE)
     opens.submit(page.open, [opens, order], [views, where, search, shown], **AT_ONCE)
     go.click(page.question, asked, [found], **AT_ONCE)
