@@ -18,6 +18,9 @@ from connectors.wrapper import Closing
 
 AHEAD = 32
 """Deltas that may wait for the reader; then the stream waits."""
+MANY, BREATH, WAITED = 10, 0.1, 0.001
+"""With more streams than ``MANY`` at once, one whose delta had to be waited for (so many seconds) is left alone for a
+breath: what has come by then is read in one go, which is half the work of reading a token at a time."""
 CLOSING = 2.0
 """Seconds that a stream has to close; then it is left behind, cancelled once more."""
 
@@ -34,6 +37,8 @@ class Pump:
 
     Cheap on purpose: deltas that are there are taken without a switch of tasks, and one timer serves all the waiting.
     """
+
+    _at_once = 0
 
     def __init__(self, name: str, start: Callable[[], AsyncIterator[Delta]]) -> None:
         self._name = name
@@ -92,8 +97,10 @@ class Pump:
             log.warning("%s: a stream did not close within %g seconds and was left behind", self._name, CLOSING)
 
     async def _run(self, start: Callable[[], AsyncIterator[Delta]]) -> None:
+        Pump._at_once += 1
         try:
             async with Closing(start()) as stream:
+                asked = self._loop.time()
                 async for delta in stream:
                     if not isinstance(delta, Delta):
                         raise ProtocolError(f"{self._name}: its connector yields {type(delta).__name__}, not Delta")
@@ -101,6 +108,9 @@ class Pump:
                     _set(self._wake)
                     if len(self._deltas) >= AHEAD:
                         await self._wait_for_room()
+                    elif Pump._at_once > MANY and self._loop.time() - asked >= WAITED:
+                        await asyncio.sleep(BREATH)
+                    asked = self._loop.time()
         except Exception as error:
             self._error = error
         except BaseException as error:  # a library that cancels its own work, or raises a group that holds such
@@ -109,6 +119,7 @@ class Pump:
             self._error = ProtocolError(f"{self._name}: the provider's library gave up on its own. Ask again")
             self._error.__cause__ = error
         finally:
+            Pump._at_once -= 1
             self._over = True
             _set(self._wake)
 
