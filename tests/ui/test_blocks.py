@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from copy import copy
 from typing import Any
 
+import anyio
 import gradio as gr
 import pytest
 from gradio.blocks import BlocksConfig
@@ -55,3 +57,35 @@ async def test_an_idle_page_looks_less_often_whether_somebody_has_asked() -> Non
     before = page._queue.sleep_when_free
     for_many(page)
     assert page._queue.sleep_when_free == LOOK_AGAIN > before
+
+
+async def test_an_event_with_plain_values_needs_no_thread_and_is_checked_as_gradio_checks_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def stream(text: str, way: str, request: gr.Request) -> AsyncGenerator[str]:
+        yield f"{text} {way}"
+        yield f"{text} {way} {request.session_hash}"
+
+    with StreamedBlocks() as page:
+        box, way, out = gr.Textbox(), gr.Radio(["up", "down"]), gr.Textbox()
+        box.submit(stream, [box, way], out)
+
+    async def no_thread(*_: object, **__: object) -> None:
+        raise AssertionError("an event was sent to a thread")
+
+    monkeypatch.setattr(anyio.to_thread, "run_sync", no_thread)
+    state, request = SessionState(page), gr.Request(session_hash="somebody")
+    first = await page.process_api(0, ["go", "up"], state, request)
+    assert first["data"] == ["go up"] and first["is_generating"]
+    second = await page.process_api(0, ["go", "up"], state, request, iterator=first["iterator"])
+    assert second["data"] == ["go up somebody"]
+    with pytest.raises(gr.Error, match="sideways"):
+        await page.process_api(0, ["go", "sideways"], state, request)
+
+
+async def test_what_has_a_model_of_its_own_is_prepared_by_gradio() -> None:
+    with StreamedBlocks() as page:
+        chat, out = gr.Chatbot(), gr.Textbox()
+        chat.change(lambda messages: messages[0]["content"][0]["text"], chat, out)
+    said = [{"role": "user", "content": [{"type": "text", "text": "hello"}]}]
+    assert (await page.process_api(0, [said], SessionState(page)))["data"] == ["hello"]
