@@ -94,8 +94,7 @@ class AttachmentRecords:
     async def is_ready(self, conversation: str) -> bool:
         """Whether there is one that turns can find."""
         query = select(exists().where(AttachmentRow.conversation_id == conversation, AttachmentRow.state == "ready"))
-        async with self._records.session() as session:
-            return bool((await session.execute(query)).scalar_one())
+        return await self._records.read(lambda session: bool(session.execute(query).scalar_one()))
 
     async def ready(self, identity: str, passages: int) -> bool:
         """Turns find it from now on; False where it has been deleted meanwhile."""
@@ -148,8 +147,7 @@ class AttachmentRecords:
             .where(AttachmentRow.conversation_id == conversation, AttachmentRow.state == "ready")
             .order_by(AttachmentRow.added_at, AttachmentRow.id)
         )
-        async with self._records.session() as session:
-            return [(name, bool(new)) for name, new in await session.execute(query)]
+        return await self._records.read(lambda session: [(name, bool(new)) for name, new in session.execute(query)])
 
     async def _set(self, identity: str, **values: Any) -> bool:
         query = updating(AttachmentRow).where(AttachmentRow.id == identity, AttachmentRow.state != "gone")
