@@ -7,6 +7,8 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+from assistant.conversation.ahead import calm
+from assistant.conversation.events import TextDelta
 from assistant.conversation.service import ChatService
 from assistant.conversation.turn import Turn
 from assistant.conversation.wire import encode
@@ -29,16 +31,21 @@ class Growing:
     def __init__(self, service: ChatService, turn: Turn, shown: Shown) -> None:
         self.shown = shown
         self._changed = asyncio.Event()
+        self._worded: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._running = asyncio.create_task(self._run(service, turn))
 
     async def steps(self) -> AsyncGenerator[Shown]:
         """What is there of the answer, now and then until it is over. Raises what the turn raises."""
-        due = 0.0
+        due, until = 0.0, {self._running, self._worded}
         while await self._changed.wait():
-            await asyncio.wait({self._running}, timeout=max(0.0, due - time.monotonic()))
+            await asyncio.wait(until, timeout=max(0.0, due - time.monotonic()), return_when=asyncio.FIRST_COMPLETED)
             if self._running.done():
                 break
             self._changed.clear()
+            if self._worded not in until:
+                await calm(REFRESH)
+            elif self._worded.done():  # the first word waits for nothing, and those after it for everybody's first
+                until.discard(self._worded)
             began = time.monotonic()
             yield self.shown
             # A step that took long, also because others are served, is followed by a longer pause.
@@ -56,6 +63,8 @@ class Growing:
             async with aclosing(service.run(turn)) as events:
                 async for event in events:
                     self.shown.take(encode(event))
+                    if isinstance(event, TextDelta) and not self._worded.done():
+                        self._worded.set_result(None)
                     self._changed.set()
         finally:
             Growing._at_once -= 1

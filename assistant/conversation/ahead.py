@@ -32,8 +32,25 @@ class Ahead:
         return self if self.by is engine else None
 
 
+_at_work: set[asyncio.Task[Any]] = set()
+
+
 def begun(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
     """``work`` as a task whose fault is lost where nobody asks for it."""
     task = asyncio.create_task(work)
-    task.add_done_callback(lambda done: None if done.cancelled() else done.exception() and None)
+    _at_work.add(task)
+    task.add_done_callback(_over)
     return task
+
+
+def _over(task: asyncio.Task[Any]) -> None:
+    _at_work.discard(task)
+    if not task.cancelled():
+        task.exception()
+
+
+async def calm(most: float) -> None:
+    """Let those go first who wait for their first word: returns when no turn is being understood, after ``most``
+    seconds at the latest."""
+    if _at_work:
+        await asyncio.wait(set(_at_work), timeout=most)

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, aclosing
 from dataclasses import asdict, replace
 from typing import Protocol
 
-from assistant.conversation.ahead import Ahead, begun
+from assistant.conversation.ahead import Ahead, begun, calm
 from assistant.conversation.answer import Answer
 from assistant.conversation.answering import Answering, Models, SurfacePolicy
 from assistant.conversation.checking import Checker
@@ -43,6 +43,8 @@ from connectors.builtin import UNANSWERED, UNCONFIGURED
 log = logging.getLogger(__name__)
 SHOWN_EXAMPLES = 4
 PORTAL = "portal"
+PATIENCE = 0.3
+"""Seconds that the check of an answer, which its reader has, may wait for those who have no word yet."""
 FilesOf = Callable[[Turn], Awaitable[Turn]]
 """The turn with the files that are attached to its conversation."""
 
@@ -148,6 +150,7 @@ class Engine:
             _log_faults(turn, answer)
             if reading is not None:
                 await reading
+            await calm(PATIENCE)
             yield await self._checked(answer, passages, evidence)
             yield _finished(answer, clock)
         except Exception as error:  # known faults speak for themselves, any other is logged: see _failed

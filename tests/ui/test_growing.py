@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any
 
 import pytest
 
-from assistant.conversation.events import Event, TextDelta
+from assistant.conversation import ahead
+from assistant.conversation.events import Checked, Event, TextDelta
 from assistant.conversation.turn import Turn
+from ui import growing
 from ui.encode import Shown
 from ui.growing import AT_EASE, Growing
 
@@ -28,10 +31,10 @@ class Talking:
 async def steps() -> list[str]:
     service: Any = Talking()
     # What a step shows grows on: its words are counted as it comes.
-    growing = Growing(service, Turn("hello"), Shown(collections={}, contact="", language="en", hosts=()))
-    found = [shown.now().text async for shown in growing.steps()]
-    await growing.aclose()
-    assert growing.shown.now().text.split()[-1] == str(WORDS - 1)
+    answer = Growing(service, Turn("hello"), Shown(collections={}, contact="", language="en", hosts=()))
+    found = [shown.now().text async for shown in answer.steps()]
+    await answer.aclose()
+    assert answer.shown.now().text.split()[-1] == str(WORDS - 1)
     return found
 
 
@@ -43,3 +46,41 @@ async def test_where_many_answers_grow_each_grows_in_fewer_steps(monkeypatch: py
     assert crowded[0] == "0 ", "the first word does not wait"
     assert len(crowded) <= len(alone) / 2
     assert Growing._at_once == 10 * AT_EASE
+
+
+async def test_the_first_word_does_not_wait_for_the_step_that_shows_the_route(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Routing:
+        async def run(self, turn: Turn) -> AsyncGenerator[Event]:
+            yield Checked(None, (), ())  # any event that is not a word
+            await asyncio.sleep(0.05)
+            yield TextDelta("word")
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr(growing, "REFRESH", 3600.0)
+    service: Any = Routing()
+    answer = Growing(service, Turn("hello"), Shown())
+    async with asyncio.timeout(60), aclosing(answer.steps()) as found:
+        assert [(await anext(found)).now().text, (await anext(found)).now().text] == ["", "word"]
+    await answer.aclose()
+
+
+async def test_an_answer_that_ends_while_its_step_gives_way_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once an event that came meanwhile was forgotten, and such an answer was waited for for ever."""
+
+    class Short:
+        async def run(self, turn: Turn) -> AsyncGenerator[Event]:
+            yield TextDelta("first ")
+            await asyncio.sleep(0.02)
+            yield TextDelta("second")
+            await asyncio.sleep(0.4)  # the second step is due after 0.25 s, and gives way for as long
+
+    monkeypatch.setattr(growing, "REFRESH", 0.25)
+    understood = ahead.begun(asyncio.Event().wait())  # somebody else's turn, for ever
+    service: Any = Short()
+    answer = Growing(service, Turn("hello"), Shown())
+    async with asyncio.timeout(60):
+        texts = [shown.now().text async for shown in answer.steps()]
+    await answer.aclose()
+    assert texts[0] == "first " and answer.shown.now().text == "first second"
+    understood.cancel()
+    await asyncio.wait({understood})
