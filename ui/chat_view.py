@@ -24,8 +24,9 @@ from ui.words import Language
 Messages = list[dict[str, Any]]
 KEPT_TURNS = 1000
 """Turns whose messages are kept once they are made: some 15 kB each, and milliseconds of everybody's time."""
-LONG = 300
-"""Characters from which on an answer is rendered away from the event loop: a millisecond or so."""
+LONG = 2000
+"""Characters from which on an answer is rendered away from the event loop: two milliseconds or so. Of a shorter one
+the way to a thread and back costs everybody more."""
 Looks = Callable[[Language], Look]
 
 

@@ -9,14 +9,19 @@ const COVERED = { drawer: [".skip", "#talk > :not(#top)", "#top > :not(#menu)", 
 
 const cover = (which, on) => COVERED[which].forEach((each) =>
   document.querySelectorAll(each).forEach((part) => part.classList.toggle(`behind-${which}`, on)));
+let covered = false;
 export const settleBehind = () => {
   const { classList } = document.body, menu = document.querySelector("#menu");
   const drawer = phone.matches && classList.contains("side-open");
-  cover("drawer", drawer);
-  cover("sheet", narrow.matches && !drawer && classList.contains("pane-open"));
-  document.querySelectorAll(":is(#shell *, .skip):is(.behind-drawer, .behind-sheet, [inert])").forEach((part) => {
-    part.inert = part.matches(".behind-drawer, .behind-sheet");
-  });
+  const sheet = narrow.matches && !drawer && classList.contains("pane-open");
+  if (drawer || sheet || covered) {
+    cover("drawer", drawer);
+    cover("sheet", sheet);
+    document.querySelectorAll(":is(#shell *, .skip):is(.behind-drawer, .behind-sheet, [inert])").forEach((part) => {
+      part.inert = part.matches(".behind-drawer, .behind-sheet");
+    });
+    covered = drawer || sheet;
+  }
   if (!menu || !ready()) return;
   const shown = phone.matches ? drawer : !classList.contains("side-shut"), name = word(shown ? "list.hide" : "list.show");
   if (menu.title === name) return;

@@ -21,10 +21,14 @@ export const hold = () => {
   setTimeout(() => { held = null; }, 3000);
 };
 
-export const follow = (changes) => {
+/** Whether a question has come with these changes. */
+export const asks = (changes) =>
+  changes.some((change) => [...change.addedNodes].some((node) => node.classList?.contains("user-row")));
+
+/** Once a frame, when all has settled: to measure a long conversation at every change took a third of the page's time. */
+export const follow = (asked) => {
   const log = document.querySelector("#chat .bubble-wrap");
   if (log && held !== null) { log.scrollTop = stood = log.scrollHeight - held; return; }
-  const asked = changes.some((change) => [...change.addedNodes].some((node) => node.classList?.contains("user-row")));
   // A scroll event comes a frame late: an answer that grows in between must not pull its reader back.
   if (log && log.scrollTop < stood - 4 && below(log) >= 80) following = false;
   if (!log || !(following || asked)) return;
