@@ -19,6 +19,8 @@ FLAGS = [
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None and not os.environ.get("CI"), reason="needs Chromium: apt install chromium"
 )
+GONE = ("AbortError", "Connection errored out")
+"""What Gradio logs of a page that is left, by a reload or a link, while it still hears of something."""
 LONDON = "What is the hotel cap per night in London?"
 
 
@@ -46,8 +48,10 @@ async def page(browser: Browser, server: Serving) -> AsyncIterator[Page]:
     await page.goto(server.url)
     await expect(page.locator("#box textarea")).to_be_visible(timeout=20_000)
     await page.wait_for_load_state("networkidle")
+    left: list[str] = []
+    page.on("framenavigated", lambda frame: left.extend(GONE) if frame == page.main_frame else None)
     yield page
-    assert wrong == []
+    assert [each for each in wrong if not any(name in each for name in left)] == []
 
 
 async def ask(page: Page, text: str) -> None:

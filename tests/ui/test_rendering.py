@@ -255,6 +255,7 @@ async def test_what_a_person_wrote_is_shown_as_written(page: Page) -> None:
     await page.locator("#box textarea").fill(f"{SAID}\n\n# second\n    <script>x</script>")
     await page.keyboard.press("Enter")
     await expect(page.locator("#chat .bot-row")).to_contain_text("Fine.", timeout=15_000)
+    await expect(page.get_by_role("button", name="Send")).to_be_visible(timeout=15_000)
     for _ in range(2):
         message = page.locator("#chat .user-row [data-testid=user]")
         lines = [line.strip() for line in (await message.inner_text()).split("\n")]
