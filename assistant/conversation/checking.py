@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from assistant.conversation import grounding
@@ -16,6 +16,7 @@ from assistant.conversation.events import Checked
 from assistant.conversation.model_check import ModelCheck
 from assistant.knowledge.documents import Passage
 from assistant.knowledge.evidence import EvidenceState
+from assistant.knowledge.remembered import Remembered
 from connectors import Embed
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,7 @@ class Checker:
 
     embed: Embed | None = None
     second: ModelCheck | None = None
+    remembered: Remembered = field(default_factory=Remembered)
 
     async def prepare(self, passages: Sequence[Passage]) -> None:
         """Read the passages, while the model writes: a check takes a third of the time then."""
@@ -45,7 +47,7 @@ class Checker:
             return unmarked
         try:
             embed = self.embed
-            found = await _aside(lambda: grounding.check(answer, passages, state, embed))
+            found = await _aside(lambda: grounding.check(answer, passages, state, embed, self.remembered))
         except Exception:  # whatever it is, the reader has the answer and keeps it
             log.exception("an answer could not be checked")
             return unmarked

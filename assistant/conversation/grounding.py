@@ -15,6 +15,7 @@ from assistant.conversation.grounding_checker import Checker
 from assistant.conversation.reading import read
 from assistant.knowledge.documents import Passage
 from assistant.knowledge.evidence import EvidenceState
+from assistant.knowledge.remembered import Remembered
 from connectors import Embed
 
 EVIDENCE: Mapping[EvidenceState, str] = {
@@ -29,22 +30,32 @@ SHORT = 24
 """Characters below which an item or a row is read together with the words that it completes."""
 
 
-def check(answer: str, passages: Sequence[Passage], state: EvidenceState | None, embed: Embed | None = None) -> Checked:
+def check(
+    answer: str,
+    passages: Sequence[Passage],
+    state: EvidenceState | None,
+    embed: Embed | None = None,
+    remembered: Remembered | None = None,
+) -> Checked:
     """Which passages the prose of the answer cites, which numbers in it belong to none, and a mark for each claim.
-    Blocks for some ten milliseconds; without passages nothing is marked. ``embed`` is the embedder in this thread."""
+    Blocks for some ten milliseconds; without passages nothing is marked. ``embed`` is the embedder in this thread,
+    ``remembered`` what it made of passages before."""
     numbers = cited(answer)
     known = {passage.number for passage in passages}
     return Checked(
         evidence=state,
         cited=tuple(number for number in numbers if number in known),
         invented=tuple(number for number in numbers if number not in known),
-        marks=tuple(marks(answer, passages, embed)) if passages else (),
+        marks=tuple(marks(answer, passages, embed, remembered)) if passages else (),
     )
 
 
-def marks(answer: str, passages: Sequence[Passage], embed: Embed | None = None) -> list[Mark]:
+def marks(
+    answer: str, passages: Sequence[Passage], embed: Embed | None = None, remembered: Remembered | None = None
+) -> list[Mark]:
     """The claims of the answer, each with what the passages say of it."""
-    checker = Checker([source(passage) for passage in passages], [passage.number for passage in passages], embed)
+    numbers = [passage.number for passage in passages]
+    checker = Checker([source(passage) for passage in passages], numbers, embed, remembered=remembered)
     return [_mark(claim, checker) for claim in claims(answer)[:MOST_CLAIMS]]
 
 

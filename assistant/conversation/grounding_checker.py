@@ -11,12 +11,14 @@ from assistant.conversation.grounding_reasons import reason
 from assistant.conversation.grounding_signals import Signals, signals
 from assistant.conversation.grounding_sources import Place, Sources
 from assistant.conversation.reading import negates, read
+from assistant.knowledge.embedder import Vectors
+from assistant.knowledge.remembered import Remembered
 from connectors import Embed
 
 SETTLED = 0.6
 """Share of a claim's words in the passages from which its meaning need not be asked for."""
 EMBEDDED = 16
-"""Texts embedded for an answer at most: some 20 ms with the shipped model."""
+"""Texts whose vectors are asked for, of an answer, at most: some 20 ms with the shipped model where none is known."""
 VERBATIM = 4
 """Words from which a claim that stands in a passage as it is needs no closer look."""
 
@@ -36,16 +38,24 @@ class Verdict:
 
 
 class Checker:
-    """The passages of a turn, ready to hold claims against. ``numbers`` are what answers cite them by."""
+    """The passages of a turn, ready to hold claims against. ``numbers`` are what answers cite them by; ``remembered``
+    are vectors of sentences of passages, from earlier answers."""
 
     def __init__(
-        self, texts: Sequence[str], numbers: Sequence[int], embed: Embed | None = None, model: Model | None = None
+        self,
+        texts: Sequence[str],
+        numbers: Sequence[int],
+        embed: Embed | None = None,
+        model: Model | None = None,
+        remembered: Remembered | None = None,
     ) -> None:
         self.sources = Sources(texts)
         self.numbers = tuple(numbers)
         self._embed = embed
+        self._remembered = remembered or Remembered()
         self._room = EMBEDDED
-        self._vectors: dict[str, object] = {}
+        self._asked: set[str] = set()
+        self._claims: dict[str, Vectors] = {}
         self.model = model or load()
 
     def judge(self, claim: str, cites: Sequence[int] = ()) -> Verdict:
@@ -126,15 +136,16 @@ class Checker:
             return None
         if not places:
             return 0.0
-        texts = [claim, *(self.sources.text_of(place) for place in places)]
-        wanted = [text for text in dict.fromkeys(texts) if text not in self._vectors]
+        sentences = [self.sources.text_of(place) for place in places]
+        wanted = {claim, *sentences} - self._asked
         if len(wanted) > self._room:
             return None
         self._room -= len(wanted)
-        if wanted:
-            self._vectors.update(zip(wanted, self._embed(wanted), strict=True))
-        own = self._vectors[claim]
-        return max(float(self._vectors[text] @ own) for text in texts[1:])  # type: ignore[operator]  # all were embedded just now
+        self._asked |= wanted
+        if claim not in self._claims:
+            self._claims[claim] = self._embed([claim])[0]
+        own = self._claims[claim]
+        return float((self._remembered.embed_now(sentences, self._embed) @ own).max())
 
 
 def _passages(places: Sequence[Place]) -> tuple[int, ...]:

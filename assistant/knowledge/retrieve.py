@@ -22,6 +22,7 @@ from assistant.knowledge.embedder import Embedder, EmbedderError, Vectors
 from assistant.knowledge.evidence import NOTHING, Evidence, EvidenceModel, Signals, signals
 from assistant.knowledge.overview import overview
 from assistant.knowledge.passages import Joined, folded, joined, neighbours, varied
+from assistant.knowledge.remembered import Remembered
 from assistant.knowledge.store import Hit, HybridQuery, Index
 from assistant.knowledge.store.bm25 import held
 from assistant.routing.classifier import Embedded
@@ -95,6 +96,7 @@ class Retriever:
     ) -> None:
         self._index = index
         self._embedder = embedder
+        self._remembered = Remembered()
         self._passages = passages
         self._candidates = candidates
         self._history_turns = history_turns
@@ -190,12 +192,9 @@ class Retriever:
         terms = mix(turn.text, turn.history, self._history_turns)
         query = turn.text if len(terms) == 1 else f"{turn.text} ⟵ {terms[1][0][:80]}"
         own = embedded.vector if embedded is not None and embedded.embedder == self._embedder.name else None
-        if own is None:
-            return query, terms, await self._embedder.embed([text for text, _ in terms])
-        if len(terms) == 1:
-            return query, terms, own[None, :]
-        rest = await self._embedder.embed([text for text, _ in terms[1:]])
-        return query, terms, np.vstack([own[None, :], rest])
+        if own is not None:
+            self._remembered.keep([turn.text], own[None, :])
+        return query, terms, await self._remembered.embed([text for text, _ in terms], self._embedder)
 
     async def _reranked(self, query: str, hits: list[Hit]) -> list[Hit]:
         """The hits in the reranker's order, if there is one; one that cannot run must not stop the search."""
