@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import inspect
+from contextlib import nullcontext
 from copy import copy
+from importlib.util import find_spec
 from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
+import gradio.utils
 from gradio.blocks import Block, BlocksConfig
 from gradio.components import _Keywords
 from gradio.data_classes import GradioModel, GradioRootModel
@@ -29,6 +32,9 @@ class StreamedBlocks(gr.Blocks):
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
         self.default_config = _Config(self)
+        if find_spec("matplotlib") is None:
+            # Gradio looks for it on the disk before and after every step, to set up plots that there are none of.
+            gradio.utils.MatplotlibBackendMananger = nullcontext  # type: ignore[misc,assignment]
 
     async def preprocess_data(
         self, block_fn: Any, inputs: list[Any], state: SessionState | None, explicit_call: bool = False
@@ -82,11 +88,27 @@ class StreamedBlocks(gr.Blocks):
             one = copy(block_fn)
             one.outputs = [block]
             if _is_value(block, value):
-                value = state.get(block._id, block).postprocess(value)
-                value = value.model_dump() if isinstance(value, GradioModel | GradioRootModel) else value
+                value = ready(state.get(block._id, block), value)
                 one.postprocess = False
             sent[at] = (await super().postprocess_data(one, value, state))[0]
         return sent
+
+
+def ready(block: Any, value: Any) -> Any:
+    """A component's value as its browser takes it. Of a chat Gradio would read all messages at every step of the last
+    one, for the indentation of their lines; ours have none."""
+    if isinstance(block, gr.Chatbot) and value and all(_is_message(each) for each in value):
+        return [_message(each["role"], each["content"]) for each in value]
+    value = block.postprocess(value)
+    return value.model_dump() if isinstance(value, GradioModel | GradioRootModel) else value
+
+
+def _is_message(given: Any) -> bool:
+    return isinstance(given, dict) and given.keys() == {"role", "content"} and isinstance(given["content"], str)
+
+
+def _message(role: str, content: str) -> dict[str, Any]:
+    return {"role": role, "metadata": None, "content": [{"text": content, "type": "text"}], "options": None}
 
 
 def _is_value(block: Any, given: Any) -> bool:

@@ -10,8 +10,10 @@ from typing import Any
 
 from assistant.knowledge.supporting import Highlight, supporting
 from connectors.builtin_text import NEAREST, NOT_HELD
+from ui.answer_blocks import Reading
 from ui.answered import fell_back
 from ui.cards import sources
+from ui.kept import Kept
 from ui.links import Links
 from ui.rendering import answer, in_line, literal
 from ui.route_card import route_card
@@ -52,6 +54,7 @@ class Shown:
     hosts: Sequence[str] = ()
     correction: Said | None = None
     _pieces: list[str] = field(default_factory=list)
+    _kept: Kept = field(default_factory=Kept, compare=False, repr=False)
 
     def take(self, event: Wire) -> None:
         """Take one event in."""
@@ -96,12 +99,24 @@ class Shown:
         return self.retrieved is not None and self.retrieved["evidence"] == LOST
 
     def _answer(self, text: str, turn: str, numbers: set[int]) -> str:
+        allowed, say = Links(self.passages, self.hosts).allow, self._words.say
+        if self._grows and not self.lost:
+            return self._kept.answer(text, Reading(turn, frozenset(numbers), allowed, say, str))
         marks = self.checked.get("marks", ()) if self.checked else ()
         if self.lost:
             text, marks = unrefused(text, marks)
-        return answer(text, turn, numbers, Links(self.passages, self.hosts).allow, marks, self._words.say)
+        return answer(text, turn, numbers, allowed, marks, say)
+
+    @property
+    def _grows(self) -> bool:
+        """Whether more of the text may come, and nothing that is said of what is there."""
+        return not (self.checked or self.ended or self.stopped or self.unfinished)
 
     def _route_card(self) -> str:
+        of = self.routed, self.retrieved, self.ended, self.stopped, self.correction
+        return self._kept.part("route", of, self._made_route_card)
+
+    def _made_route_card(self) -> str:
         if not self.routed:
             return ""
         over = self.stopped or self.ended is not None
@@ -111,6 +126,10 @@ class Shown:
 
     def _sources(self, text: str, turn: str, numbers: set[int]) -> str:
         """The cards; those that the answer cites, as soon as that is known, with the words that support it."""
+        of = self.retrieved, self.checked, text if self.checked else ""
+        return self._kept.part("sources", of, lambda: self._made_sources(text, turn, numbers))
+
+    def _made_sources(self, text: str, turn: str, numbers: set[int]) -> str:
         said = {"text": "", "answer": text, "retrieved": self.retrieved, "checked": self.checked}
 
         def support(found: Wire) -> tuple[Highlight, ...]:

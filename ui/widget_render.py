@@ -11,6 +11,7 @@ from assistant.app import Assistant
 from assistant.conversation.service import DEFAULT_SURFACE
 from assistant.conversation.turn import Turn
 from assistant.knowledge.supporting import supporting
+from ui.answer_blocks import Growing, Reading, answer_blocks
 from ui.cards import CLOSE, NEAR
 from ui.documents import link_of
 from ui.encode import Shown, unrefused
@@ -20,7 +21,6 @@ from ui.look import Look, look
 from ui.rendering import said
 from ui.route_card import route_card
 from ui.ways import Said, offered
-from ui.widget_answer import Growing, Reading, answer_blocks
 from ui.widget_html import safe
 from ui.words import Language, Words, language_of, words
 

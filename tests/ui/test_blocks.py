@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from contextlib import nullcontext
 from copy import copy
 from typing import Any
 
 import anyio
 import gradio as gr
+import gradio.utils
 import pytest
 from gradio.blocks import BlocksConfig
 from gradio.state_holder import SessionState
 
 from assistant.app import Assistant
-from ui.blocks import LOOK_AGAIN, StreamedBlocks, for_many
+from ui.blocks import LOOK_AGAIN, StreamedBlocks, for_many, ready
 from ui.chat_page import build
 
 
@@ -89,3 +91,27 @@ async def test_what_has_a_model_of_its_own_is_prepared_by_gradio() -> None:
         chat.change(lambda messages: messages[0]["content"][0]["text"], chat, out)
     said = [{"role": "user", "content": [{"type": "text", "text": "hello"}]}]
     assert (await page.process_api(0, [said], SessionState(page)))["data"] == ["hello"]
+
+
+async def test_messages_of_a_chat_are_as_gradio_would_make_them_and_keep_their_tabs() -> None:
+    with gr.Blocks():
+        chat = gr.Chatbot()
+    said: list[Any] = [
+        {"role": "user", "content": "<p>a</p>"},
+        {"role": "assistant", "content": "<p>b</p>\n\n<i>c</i>"},
+    ]
+    assert ready(chat, said) == chat.postprocess(said).model_dump() and ready(chat, []) == []
+    other: list[Any] = [*said, {"role": "assistant", "content": [{"type": "text", "text": "d"}]}]
+    assert ready(chat, other) == chat.postprocess(other).model_dump()
+    assert ready(chat, [{"role": "user", "content": "a\tb"}])[0]["content"] == [{"text": "a\tb", "type": "text"}]
+
+
+async def test_gradio_looks_for_no_plots_where_nothing_can_draw_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gradio.utils, "MatplotlibBackendMananger", before := gradio.utils.MatplotlibBackendMananger)
+    monkeypatch.setattr("ui.blocks.find_spec", lambda name: object())
+    StreamedBlocks()
+    assert gradio.utils.MatplotlibBackendMananger is before
+    monkeypatch.setattr("ui.blocks.find_spec", lambda name: None)
+    StreamedBlocks()
+    with gradio.utils.MatplotlibBackendMananger():
+        assert gradio.utils.MatplotlibBackendMananger is nullcontext

@@ -16,8 +16,8 @@ from connectors.builtin import NOTHING_FITS
 from tests.security.hostile import CORPUS
 from tests.serving import Serving
 from tests.serving import serving as serve
+from ui.answer_blocks import Reading, answer_blocks
 from ui.widget import FOLDER
-from ui.widget_answer import Reading, answer_blocks
 from ui.words import words
 
 LOADER_BYTES = 5 * 1024

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from assistant.knowledge.supporting import Highlight
 from tests.security.hostile import CORPUS, Hostile
 from tests.ui.test_encode import FINISHED, ROUTED, passage
+from ui.answer_blocks import Growing, Reading, answer_blocks
 from ui.encode import REFUSALS
 from ui.highlighting import highlighted_html
 from ui.look import Look
 from ui.rendering import RENDERED, answer, said
 from ui.ways import Said
-from ui.widget_answer import Growing, Reading, answer_blocks
 from ui.widget_html import CLASSES, TAGS, json_in_html, safe
 from ui.widget_render import PACE, STEP, Renderer
 

@@ -1,4 +1,4 @@
-"""An answer as the widget shows it: blocks of HTML that stand next to one another, also while it is being written."""
+"""An answer as blocks of HTML that stand next to one another, also while it is being written."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ FOR_OPERATORS = NOTHING_FITS[NOTHING_FITS.index(" Whoever runs") :]
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What an answer is read with, as ``ui.rendering.answer`` takes it."""
+    """What an answer is read with, as ``ui.rendering.answer`` takes it; the HTML of each block goes through ``last``,
+    the widget's second net where nothing else is named."""
 
     turn: str
     numbers: frozenset[int] = frozenset()
     allowed: Callable[[str], bool] = nowhere
     say: Callable[[str], str] = str
+    last: Callable[[str], str] = safe
 
 
 def answer_blocks(text: str, how: Reading, marks: Sequence[Any] = ()) -> list[str]:
@@ -33,7 +35,7 @@ def answer_blocks(text: str, how: Reading, marks: Sequence[Any] = ()) -> list[st
     start = len(text) - len(text.lstrip())
     end = _cut(text, start)
     found = [_one(text[a:b], how, _within(marks, a, b)) for a, b in _spans(text, start, end)]
-    return [*found, _plain(text[end:])] if text[end:].strip() else found
+    return [*found, _plain(text[end:], how)] if text[end:].strip() else found
 
 
 class Growing:
@@ -53,6 +55,11 @@ class Growing:
     def size(self) -> int:
         """Characters that the next step reads."""
         return len(self._open) + sum(map(len, self._pieces))
+
+    @property
+    def blocks(self) -> list[str]:
+        """Those of the last step."""
+        return self._over + self._rest
 
     def add(self, text: str) -> None:
         """More of it."""
@@ -89,16 +96,16 @@ class Growing:
 
     def _still_open(self) -> list[str]:
         if self._full:
-            return [_plain(self._open)] if self._open.strip() else []
+            return [_plain(self._open, self._how)] if self._open.strip() else []
         return [_one(self._open[a:b], self._how) for a, b in _spans(self._open, 0, len(self._open))]
 
 
 def _one(text: str, how: Reading, marks: Sequence[Any] = ()) -> str:
-    return safe(block(text, how.turn, set(how.numbers), how.allowed, marks, how.say))
+    return how.last(block(text, how.turn, set(how.numbers), how.allowed, marks, how.say))
 
 
-def _plain(text: str) -> str:
-    return safe(plain(text))
+def _plain(text: str, how: Reading) -> str:
+    return how.last(plain(text))
 
 
 def _spans(text: str, start: int, end: int) -> list[tuple[int, int]]:
