@@ -31,6 +31,7 @@ class Growing:
     def __init__(self, service: ChatService, turn: Turn, shown: Shown) -> None:
         self.shown = shown
         self._changed = asyncio.Event()
+        self._unseen = False
         self._worded: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._running = asyncio.create_task(self._run(service, turn))
 
@@ -46,10 +47,13 @@ class Growing:
                 await calm(REFRESH)
             elif self._worded.done():  # the first word waits for nothing, and those after it for everybody's first
                 until.discard(self._worded)
-            began = time.monotonic()
+            began, self._unseen = time.monotonic(), False
             yield self.shown
             # A step that took long, also because others are served, is followed by a longer pause.
             due = began + max(REFRESH * max(1.0, Growing._at_once / AT_EASE), PAUSE * (time.monotonic() - began))
+        if self._unseen and Growing._at_once < AT_EASE:
+            # The last words: what follows is read from the records, which takes a while in a long conversation.
+            yield self.shown
         await self._running
 
     async def aclose(self) -> None:
@@ -63,8 +67,10 @@ class Growing:
             async with aclosing(service.run(turn)) as events:
                 async for event in events:
                     self.shown.take(encode(event))
-                    if isinstance(event, TextDelta) and not self._worded.done():
-                        self._worded.set_result(None)
+                    if isinstance(event, TextDelta):
+                        self._unseen = True
+                        if not self._worded.done():
+                            self._worded.set_result(None)
                     self._changed.set()
         finally:
             Growing._at_once -= 1

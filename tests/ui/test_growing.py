@@ -84,3 +84,23 @@ async def test_an_answer_that_ends_while_its_step_gives_way_is_over(monkeypatch:
     assert texts[0] == "first " and answer.shown.now().text == "first second"
     understood.cancel()
     await asyncio.wait({understood})
+
+
+@pytest.mark.parametrize("crowd", [0, 10 * AT_EASE])
+async def test_the_last_words_are_seen_before_the_records_are_read_where_few_wait(
+    monkeypatch: pytest.MonkeyPatch, crowd: int
+) -> None:
+    class Abrupt:
+        async def run(self, turn: Turn) -> AsyncGenerator[Event]:
+            yield TextDelta("first ")
+            await asyncio.sleep(0.05)
+            yield TextDelta("last")
+
+    monkeypatch.setattr(growing, "REFRESH", 3600.0)
+    monkeypatch.setattr(Growing, "_at_once", crowd)
+    service: Any = Abrupt()
+    answer = Growing(service, Turn("hello"), Shown())
+    async with asyncio.timeout(60):
+        texts = [shown.now().text async for shown in answer.steps()]
+    assert texts == ["first ", "first last"][: 1 if crowd else 2]
+    assert answer.shown.now().text == "first last"
