@@ -7,7 +7,8 @@ const below = (log) => log.scrollHeight - log.scrollTop - log.clientHeight;
 document.addEventListener("scroll", (event) => {
   const log = event.target;
   if (!log.classList?.contains("bubble-wrap")) return;
-  following = below(log) < 80;
+  // Our own comes a frame late as well: what has grown since then is no sign that its reader has left.
+  if (Math.abs(log.scrollTop - stood) > 1) following = below(log) < 80;
   stood = log.scrollTop;
 }, true);
 document.addEventListener("wheel", (event) => {
