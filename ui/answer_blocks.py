@@ -38,7 +38,7 @@ def answer_blocks(text: str, how: Reading, marks: Sequence[Any] = ()) -> list[st
     return [*found, _plain(text[end:], how)] if text[end:].strip() else found
 
 
-class Growing:
+class GrowingBlocks:
     """An answer that is being written. What is over stays as it is, so that all steps together cost what the text is
     long: only the block that is still open, and a line that is not whole, are read again."""
 

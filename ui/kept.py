@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ui.answer_blocks import Growing, Reading
+from ui.answer_blocks import GrowingBlocks, Reading
 from ui.rendering import literal
 
 
@@ -14,7 +14,7 @@ class Kept:
 
     def __init__(self) -> None:
         self._parts: dict[str, tuple[tuple[Any, ...], str]] = {}
-        self._blocks: Growing | None = None
+        self._blocks: GrowingBlocks | None = None
         self._read = 0
 
     def part(self, name: str, of: tuple[Any, ...], make: Callable[[], str]) -> str:
@@ -28,7 +28,7 @@ class Kept:
         """The text so far as ``rendering.answer`` has it; it begins with what was given before. Only blocks that are
         still open are read again."""
         if self._blocks is None:
-            self._blocks = Growing(how)
+            self._blocks = GrowingBlocks(how)
         self._blocks.add(text[self._read :])
         self._read = len(text)
         self._blocks.step()

@@ -11,7 +11,7 @@ from assistant.app import Assistant
 from assistant.conversation.service import DEFAULT_SURFACE
 from assistant.conversation.turn import Turn
 from assistant.knowledge.supporting import supporting
-from ui.answer_blocks import Growing, Reading, answer_blocks
+from ui.answer_blocks import GrowingBlocks, Reading, answer_blocks
 from ui.cards import CLOSE, NEAR
 from ui.documents import link_of
 from ui.encode import Shown, unrefused
@@ -69,7 +69,7 @@ class Renderer:
     correction: Said | None = None
     clock: Callable[[], float] = monotonic
     _shown: Shown = field(init=False)
-    _growing: Growing | None = None
+    _growing: GrowingBlocks | None = None
     _held: str = ""
     _due: float = 0.0
 
@@ -100,7 +100,7 @@ class Renderer:
         self._due = began + max(STEP, SHARE * took, size / PACE)
         return [_html(*step)] if step else []
 
-    def _begun(self, text: str) -> Growing | None:
+    def _begun(self, text: str) -> GrowingBlocks | None:
         """What the text goes to. Where the documents do not answer, the builtin model's own refusal is waited for,
         since the page says it above the answer."""
         if self._growing is None:
@@ -108,7 +108,7 @@ class Renderer:
             kept, _ = unrefused(self._held, ()) if self._shown.lost else (self._held, ())
             if not kept.strip():
                 return None
-            self._growing, text = Growing(_reading(self._shown)), kept
+            self._growing, text = GrowingBlocks(_reading(self._shown)), kept
         self._growing.add(text)
         return self._growing
 
@@ -116,7 +116,7 @@ class Renderer:
         text = event["answer"] if event["type"] == "finished" else event["partial"]
         self._shown.text = text
         blocks = _answer(self._shown, text)
-        change = (self._growing or Growing(_reading(self._shown))).last(blocks)
+        change = (self._growing or GrowingBlocks(_reading(self._shown))).last(blocks)
         turn = self._shown.routed["turn"] if self._shown.routed else ""
         whole = {"type": "rendered", **_whole(self._shown, turn, self.text, event["type"], blocks)}
         return [_html(*change), whole] if change else [whole]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from hashlib import blake2b
 
@@ -19,13 +20,13 @@ class Remembered:
 
     def __init__(self, most: int = MOST) -> None:
         self._most = most
-        self._vectors: dict[bytes, Vectors] = {}
+        self._vectors: OrderedDict[bytes, Vectors] = OrderedDict()
 
     def keep(self, texts: Sequence[str], vectors: Vectors) -> None:
         """Remember vectors, one a text."""
         self._vectors.update(zip(map(_hash, texts), vectors, strict=True))
         while len(self._vectors) > self._most:
-            self._vectors.pop(next(iter(self._vectors.copy())), None)
+            self._vectors.popitem(last=False)
 
     async def embed(self, texts: Sequence[str], embedder: Embedder) -> Vectors:
         """As ``embedder.embed``, which is asked for those that are not known. Raises EmbedderError."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from assistant.knowledge.supporting import Highlight
 from tests.security.hostile import CORPUS, Hostile
 from tests.ui.test_encode import FINISHED, ROUTED, passage
-from ui.answer_blocks import Growing, Reading, answer_blocks
+from ui.answer_blocks import Reading, answer_blocks
 from ui.encode import REFUSALS
 from ui.highlighting import highlighted_html
 from ui.look import Look
@@ -64,9 +64,9 @@ def outline(html: str) -> Outline:
     return found
 
 
-def grown(text: str, cuts: list[int], how: Reading = HOW) -> tuple[Growing, str]:
+def grown(text: str, cuts: list[int], how: Reading = HOW) -> tuple[GrowingBlocks, str]:
     """A text that came in pieces, and what a page then shows that followed every step."""
-    growing, shown = Growing(how), ""
+    growing, shown = GrowingBlocks(how), ""
     for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True):
         growing.add(text[start:end])
         shown = followed(shown, growing.step())
@@ -134,7 +134,7 @@ def test_all_steps_together_read_what_the_text_is_long() -> None:
     """Not the square of it: finished blocks are not read again."""
     read = []
     for count in (100, 400):
-        growing, total = Growing(HOW), 0
+        growing, total = GrowingBlocks(HOW), 0
         for _ in range(count):
             for piece in ("A paragraph ", "that comes ", "in pieces.\n\n"):
                 growing.add(piece)
