@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from assistant.knowledge.supporting import Highlight
 from tests.security.hostile import CORPUS, Hostile
 from tests.ui.test_encode import FINISHED, ROUTED, passage
-from ui.answer_blocks import Reading, answer_blocks
+from ui.answer_blocks import GrowingBlocks, Reading, answer_blocks
 from ui.encode import REFUSALS
 from ui.highlighting import highlighted_html
 from ui.look import Look
