@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, aclosing
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import AbstractContextManager, aclosing, suppress
 from dataclasses import asdict, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from assistant.conversation.ahead import Ahead, begun, calm
 from assistant.conversation.answer import Answer
@@ -61,8 +61,8 @@ class Lender(Protocol):
 
 
 class Engine:
-    """Runs turns. Holds no state between them, so one engine serves everybody at once. ``watching`` are the tasks in
-    which a candidate version judges turns."""
+    """Runs turns. Holds no state between them, so one engine serves everybody at once. ``beside`` are tasks that
+    nobody waits for: a candidate version judges a turn, the base gets ready for the next."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class Engine:
         self._files = files
         self._checker = checker
         self._shadow = shadow
-        self.watching: set[asyncio.Task[None]] = set()
+        self.beside: set[asyncio.Task[None]] = set()
         self._router = router
         self._retriever = retriever
         self._models = models
@@ -152,6 +152,7 @@ class Engine:
                 await reading
             await calm(PATIENCE)
             yield await self._checked(answer, passages, evidence)
+            self._begin(self._expect(answer.whole))
             yield _finished(answer, clock)
         except Exception as error:  # known faults speak for themselves, any other is logged: see _failed
             if not routed:
@@ -178,10 +179,20 @@ class Engine:
         """Have a candidate version, if there is one, judge the turn beside the answer."""
         if self._shadow is None or not self._shadow.wanted:
             return
-        seeing = self._shadow.observe(turn, decision, policy=policy, found=found, embedded=embedded)
-        task = asyncio.create_task(seeing)
-        self.watching.add(task)
-        task.add_done_callback(self.watching.discard)
+        self._begin(self._shadow.observe(turn, decision, policy=policy, found=found, embedded=embedded))
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """``work`` as a task that nobody waits for."""
+        task = asyncio.create_task(work)
+        self.beside.add(task)
+        task.add_done_callback(self.beside.discard)
+
+    async def _expect(self, answer: str) -> None:
+        """Get ready for a turn that follows this answer, after those who have no word yet. What fails here, fails
+        there again and is told then."""
+        await calm(PATIENCE)
+        with suppress(StoreError, EmbedderError):
+            await self._retriever.expect(answer)
 
     async def _checked(self, answer: Answer, passages: Sequence[Passage], evidence: Evidence | None) -> Checked:
         checked = await self._checker.check(answer.whole, passages, evidence.state if evidence else None)

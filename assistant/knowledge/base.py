@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -115,10 +116,21 @@ class DocumentBase:
 
     async def search(self, turn: Turn, embedded: Embedded | None = None) -> Found:
         """The passages for a turn, from what is live as it begins."""
+        async with self._held() as retriever:
+            return await retriever.search(turn, embedded)
+
+    async def expect(self, answer: str) -> None:
+        """Get ready for a turn that follows this answer."""
+        async with self._held() as retriever:
+            await retriever.expect(answer)
+
+    @asynccontextmanager
+    async def _held(self) -> AsyncIterator[Retriever]:
+        """What is live now, open for as long."""
         bundle = self.live
         bundle.searching += 1
         try:
-            return await bundle.retriever.search(turn, embedded)
+            yield bundle.retriever
         finally:
             bundle.searching -= 1
             if not bundle.searching and bundle in self._retired:

@@ -79,6 +79,9 @@ class Searcher(Protocol):
     async def search(self, turn: Turn, embedded: Embedded | None = None) -> Found:
         """The passages for a turn. Raises StoreError and EmbedderError."""
 
+    async def expect(self, answer: str) -> None:
+        """Get ready for a turn that follows this answer. Raises StoreError and EmbedderError."""
+
 
 class Retriever:
     """Searches an index. ``history_turns`` is how many earlier user turns colour the query."""
@@ -125,6 +128,11 @@ class Retriever:
         earlier = [message.content for message in turn.history if message.role == "user"]
         asked = " ".join([turn.text, *earlier[-self._history_turns :]] if self._history_turns else [turn.text])
         return Found(query, _numbered(joined(chosen, around), asked), evidence, fresh)
+
+    async def expect(self, answer: str) -> None:
+        """Keep the vector of an answer that the next turn's query will be mixed with. Raises EmbedderError."""
+        if answer and self._history_turns and self._rewriter is None:
+            await self._remembered.embed([answer[:ANSWER_CHARACTERS]], self._embedder)
 
     async def _overview(self, turn: Turn, files: Attached) -> Found:
         """What stands for the files that the turn is about, in the order of their text."""

@@ -4,6 +4,7 @@ import asyncio
 import shutil
 from contextlib import aclosing
 from dataclasses import replace
+from typing import ClassVar
 
 import pytest
 
@@ -95,7 +96,7 @@ async def test_a_new_version_decides_from_the_next_turn_on_and_a_candidate_watch
         assert (await run(demo, turn(LEAVE)))[0].decision.route == "retrieve"
         shadow.start(versions, "deaf")
         await run(demo, turn(LEAVE))
-        await asyncio.gather(*demo.service.engine.watching)
+        await asyncio.gather(*demo.service.engine.beside)
         seen = shadow.report(versions)
         assert seen is not None and (seen.seen, seen.differ) == (1, 1)
         shadow.stop(versions)
@@ -173,10 +174,31 @@ async def test_where_the_search_fails_only_turns_that_need_it_do(
         async def search(self, *_: object) -> None:
             raise EmbedderError("the embedding endpoint failed")
 
+        expect = search
+
     monkeypatch.setattr(demo.service.engine, "_retriever", Down())
     assert isinstance((await run(demo, turn("hello")))[-1], Finished)
     events = await run(demo, turn(LEAVE))
     assert kinds(events) == [Routed, Failed] and events[-1].code == "knowledge_unavailable"
+
+
+async def test_what_follows_an_answer_is_made_ready_for_behind_it(
+    demo: Assistant, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Expecting:
+        expected: ClassVar[list[str]] = []
+        search = demo.base.search
+
+        async def expect(self, answer: str) -> None:
+            self.expected.append(answer)
+            raise EmbedderError("the embedding endpoint failed")
+
+    engine = demo.service.engine
+    monkeypatch.setattr(engine, "_retriever", Expecting())
+    events = await run(demo, turn(LEAVE))
+    assert isinstance(events[-1], Finished)
+    await asyncio.gather(*engine.beside)
+    assert Expecting.expected == [events[-1].answer] and not engine.beside and "failed" not in caplog.text
 
 
 async def test_an_empty_answer_is_a_failure(demo: Assistant) -> None:

@@ -93,6 +93,17 @@ async def test_what_was_said_before_is_not_embedded_with_every_turn_after_it() -
     assert asked == ["question 0", "question 1", "question 2"]
 
 
+async def test_an_answer_that_was_expected_is_not_embedded_while_the_next_turn_waits() -> None:
+    embedder, index = Counting(), NoIndex()
+    retriever = Retriever(index, embedder)  # type: ignore[arg-type]
+    answer = "a long answer " * 100
+    await retriever.expect(answer)
+    made = list(embedder.asked)
+    told = (Message("user", "first"), Message("assistant", answer))
+    await retriever.search(Turn("and then?", told, collections=frozenset({"demo"})))
+    assert made == [answer[:600]] and embedder.asked[1:] == ["and then?", "first"]
+
+
 def test_sentences_of_a_passage_are_embedded_for_the_first_answer_that_needs_them() -> None:
     embedder, remembered = Counting(), Remembered()
     passage = "Anyone may borrow the grey bicycle on weekdays. The kitchen is cleaned by all of us in turns."
