@@ -35,7 +35,6 @@ from assistant.knowledge.rebuild import rebuild, roll_back
 from assistant.knowledge.sources.registry import build as build_source
 from assistant.knowledge.store import Index
 from assistant.parts import (
-    QUERY_THREADS,
     Voice,
     embedder_elsewhere,
     make_checker,
@@ -337,7 +336,7 @@ def build_assistant(
             partial(make_sync, manifest),
         ),
         records=records,
-        router_embedder=FastEmbedder(threads=QUERY_THREADS),
+        router_embedder=FastEmbedder(cores=1),  # many turns and checks at once share the cores as it is
         backends=backends,
         voice=voice,
         make_embedder=embedder or partial(make_embedder, shipped=shipped),

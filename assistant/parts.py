@@ -37,8 +37,6 @@ from assistant.voice.examples import VoiceExample, VoiceExamples
 from assistant.voice.examples import read as read_examples
 from connectors import ChatModel, Resources
 
-QUERY_THREADS = 1
-"""Threads that embed a single turn: with more, they and the router's encoder wait for each other."""
 DEMO = Path(__file__).parent / "demo"
 
 
@@ -109,7 +107,9 @@ def make_embedder(settings: Settings, shipped: FastEmbedder) -> Embedder:
         return shipped if batch == LOCAL_BATCH else FastEmbedder(batch_size=batch)
     model, limit = str(chosen.model), chosen.max_tokens or 512
     if chosen.provider == "fastembed":
-        return FastEmbedder(model, folder=None, dimension=chosen.dimension, max_tokens=limit, batch_size=batch)
+        return FastEmbedder(
+            model, folder=None, dimension=chosen.dimension, max_tokens=limit, batch_size=batch, threads=None
+        )
     return OpenAIEmbedder(
         model,
         base_url=chosen.base_url,

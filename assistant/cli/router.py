@@ -92,12 +92,12 @@ async def _measure(settings: Settings, turns: list[Any]) -> dict[str, Any]:
     from rich.progress import Progress
 
     from assistant.knowledge.embedder import FastEmbedder
-    from assistant.parts import QUERY_THREADS, make_router
+    from assistant.parts import make_router
     from assistant.routing import evaluation
     from assistant.routing.router import Costs
 
     costs = settings.router.costs
-    router = make_router(settings, FastEmbedder(threads=QUERY_THREADS))
+    router = make_router(settings, FastEmbedder(cores=1))
     with Progress(console=console(stderr=True), transient=True) as bar:
         asking = bar.add_task("Turns", total=len(turns))
         judged = await evaluation.run(router, turns, lambda n: bar.update(asking, completed=n))
@@ -153,7 +153,7 @@ async def _searched(settings: Settings, text: str, history: tuple[Message, ...],
     from assistant.knowledge.embedder import EmbedderError, FastEmbedder
     from assistant.knowledge.retrieve import Found
     from assistant.knowledge.store import StoreError, StoreLocked
-    from assistant.parts import QUERY_THREADS, make_router
+    from assistant.parts import make_router
 
     turn = Turn(text, history, surface)
     try:
@@ -165,7 +165,7 @@ async def _searched(settings: Settings, text: str, history: tuple[Message, ...],
             except (StoreError, EmbedderError) as error:
                 return _Setting(router, turn, Found(text), f"the search failed: {error}")
     except StoreLocked:
-        return _Setting(make_router(settings, FastEmbedder(threads=QUERY_THREADS)), turn, Found(text), SERVED)
+        return _Setting(make_router(settings, FastEmbedder(cores=1)), turn, Found(text), SERVED)
 
 
 def _as_json(decision: Decision) -> dict[str, Any]:

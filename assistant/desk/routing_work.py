@@ -69,7 +69,7 @@ def _bench(given: Wire, say: Say, *, install: bool = True, accepted: Collection[
     rule = Rule(Costs(given["missed_lookup"], given["needless_lookup"]), given["voice_threshold"])
     return Bench(
         Versions(Path(given["data"]), threads=1),
-        FastEmbedder(threads=1),
+        FastEmbedder(cores=1),
         rule,
         say,
         install=install,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -23,6 +25,8 @@ SHIPPED = Path(__file__).parent / "models" / "switchyard-minilm-1"
 LOCAL_BATCH = 1
 """Texts a batch on the CPU. The shipped model scales its activations by batch, so that a text has one vector only when
 it is alone; larger batches are hardly faster and keep more memory (docs/figures.md)."""
+SIDE_BY_SIDE = 4
+"""So many batches or more are shared out between the cores; a thread of its own is not worth it for fewer."""
 SHIPPED_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 """What fastembed takes the shipped files for: they are of the same shape."""
 
@@ -49,6 +53,11 @@ class Embedder(Protocol):
         """Release connections."""
 
 
+def _cores() -> int:
+    """Those that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def known_dimension(model: str) -> int:
     """The length of a fastembed model's vectors, from its list. Raises EmbedderError if it is not on it."""
     from fastembed import TextEmbedding
@@ -62,7 +71,9 @@ def known_dimension(model: str) -> int:
 class FastEmbedder:
     """A fastembed model on this machine. ``folder`` holds its files; without it fastembed downloads the model once.
 
-    The model is loaded on first use, and ``threads`` (None: all cores) limits what one call takes.
+    The model is loaded on first use. A batch takes ``threads`` (None: all cores); with one, which is best for a small
+    model, the batches of a call go side by side on ``cores`` (None: all): threads that share a text of some hundred
+    words wait for each other a good part of the time (docs/figures.md).
     """
 
     def __init__(
@@ -73,7 +84,8 @@ class FastEmbedder:
         dimension: int | None = 384,
         max_tokens: int = 512,
         batch_size: int = LOCAL_BATCH,
-        threads: int | None = None,
+        threads: int | None = 1,
+        cores: int | None = None,
     ) -> None:
         self.name = SHIPPED.name if folder == SHIPPED else model.split("/")[-1].lower()
         self.dimension = dimension or known_dimension(model)
@@ -82,6 +94,8 @@ class FastEmbedder:
         if folder is not None:
             self._arguments["specific_model_path"] = str(folder)
         self._batch_size = batch_size
+        self._cores = (cores or _cores()) if threads == 1 else 1
+        self._workers: ThreadPoolExecutor | None = None
         self._model: TextEmbedding | None = None
         self._tokenizer: Tokenizer | None = None
         self._loading = threading.Lock()
@@ -117,12 +131,28 @@ class FastEmbedder:
         """``embed`` in the calling thread. Batches hold texts of like length, so that little is padding."""
         if not texts:
             return np.zeros((0, self.dimension), dtype=np.float32)
-        order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
-        found = self._load().embed([texts[index] for index in order], batch_size=self._batch_size)
+        # The longest first, so that no core is left with one at the end.
+        order = sorted(range(len(texts)), key=lambda index: -len(texts[index]))
+        batches = [order[start : start + self._batch_size] for start in range(0, len(order), self._batch_size)]
         vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
-        for index, vector in zip(order, found, strict=True):
-            vectors[index] = vector
+        model = self._load()
+
+        def fill(batch: Sequence[int]) -> None:
+            found = model.embed([texts[index] for index in batch], batch_size=self._batch_size)
+            vectors[batch] = list(found)
+
+        if self._cores == 1 or len(batches) < SIDE_BY_SIDE:
+            for batch in batches:
+                fill(batch)
+        else:
+            list(self._pool().map(fill, batches))
         return vectors
+
+    def _pool(self) -> ThreadPoolExecutor:
+        with self._loading:
+            if self._workers is None:
+                self._workers = ThreadPoolExecutor(self._cores, thread_name_prefix="embedder")
+            return self._workers
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
         return await asyncio.to_thread(self.embed_now, texts)
@@ -131,7 +161,10 @@ class FastEmbedder:
         return [len(each.ids) for each in self._counter().encode_batch(list(texts), add_special_tokens=False)]
 
     async def aclose(self) -> None:
-        """Nothing to do: the model holds no connection."""
+        """End its threads; the model itself holds no connection."""
+        if self._workers is not None:
+            self._workers.shutdown(wait=False)
+            self._workers = None
 
 
 class OpenAIEmbedder:

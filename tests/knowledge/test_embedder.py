@@ -1,7 +1,9 @@
 """The shipped model: the file is the one its provenance names, and vectors are right, in order, from any batch."""
 
+import asyncio
 import hashlib
 import json
+import threading
 
 import httpx2
 import numpy as np
@@ -27,6 +29,22 @@ async def test_vectors_are_normalised_and_keep_the_order_of_the_texts(embedder: 
     for index in (0, 1, 2, 3, 20, -1):
         alone = (await embedder.embed([TEXTS[index]]))[0]
         assert np.array_equal(alone, together[index]), "a text has one vector, whatever it is embedded with"
+
+
+async def test_what_goes_side_by_side_is_what_goes_one_by_one() -> None:
+    def threads() -> int:
+        return sum(each.name.startswith("embedder") for each in threading.enumerate())
+
+    before = threads()
+    wide, narrow = FastEmbedder(cores=3), FastEmbedder(cores=1)
+    assert np.array_equal(await wide.embed(TEXTS), await narrow.embed(TEXTS))
+    assert threads() > before, "nothing went side by side"
+    await wide.aclose()
+    async with asyncio.timeout(10):
+        while threads() > before:
+            await asyncio.sleep(0.01)
+    assert np.array_equal(await wide.embed(TEXTS[:5]), await narrow.embed(TEXTS[:5]))
+    await wide.aclose()
 
 
 async def test_larger_batches_keep_the_order_too() -> None:
