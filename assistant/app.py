@@ -155,6 +155,8 @@ class Assistant:
         await self.service.engine.warm_up()
         vectors = await self.router_embedder.embed(["warm up"])
         await self.voice.examples.nearest(vectors[0], 1)
+        if self.base.open_for_search:
+            await self.base.live.retriever.warm_up()
 
     async def follow(self) -> None:
         """Take over the settings if their file has changed, or wait for whoever is about to. What is wrong with it is

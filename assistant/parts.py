@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from assistant.conversation.answering import SurfacePolicy
 from assistant.conversation.checking import Checker
 from assistant.conversation.model_check import ModelCheck
 from assistant.conversation.rewrite import ModelRewriter
+from assistant.knowledge.answerability import Answerability
 from assistant.knowledge.base import Build, MakeRetriever
 from assistant.knowledge.embedder import LOCAL_BATCH, Embedder, FastEmbedder, OpenAIEmbedder
 from assistant.knowledge.happenings import Mistake
@@ -67,7 +68,14 @@ def retriever_maker(settings: Settings, main: ChatModel) -> MakeRetriever:
         history_turns=chosen.history_turns,
         reranker=CrossEncoder(chosen.reranker, folder=chosen.reranker_folder) if chosen.reranker else None,
         rewriter=ModelRewriter(main) if writes else None,
+        reading=_answerability() if chosen.read_in_doubt else None,
     )
+
+
+@cache
+def _answerability() -> Answerability:
+    """One in a process, whatever the settings become."""
+    return Answerability()
 
 
 @dataclass(frozen=True, slots=True)

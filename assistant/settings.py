@@ -126,6 +126,11 @@ class Retrieval(Section):
     passages: Whole = Field(default=6, ge=1, le=20, description="Passages that the model reads.")
     candidates: Whole = Field(default=40, ge=1, le=200, description="Passages that the best are chosen from.")
     history_turns: Whole = Field(default=3, ge=0, le=10, description="Earlier turns that the search heeds.")
+    read_in_doubt: bool = Field(
+        default=True,
+        description="Whether a small model reads the best passages together with the turn where the search alone "
+        "leaves in doubt whether they answer it. It takes some 20 ms of such a turn.",
+    )
     rewrite: bool = Field(
         default=False,
         description="Whether the main model rewrites a follow-up before it is searched. It costs a call to the model "

@@ -29,9 +29,12 @@ MEANINGS: Mapping[str, str] = {
     "closest_above_10th": "cosine of the closest above the tenth",
     "words_held": "share of the question's words in the best three, the rare ones counted more",
     "best_held": "the same in the best of them",
+    "turns": "how far the conversation has come, 1 from four turns on",
     "follows": "how close the question is to the one before",
     "words": "words that say something",
     "new_words": "those that the conversation has not said",
+    "answers": "how surely one of the best two passages answers, read together with the question (log-odds)",
+    "answers_next": "the same of the other",
 }
 """The signals of the evidence, in words; a test says which is missing."""
 

@@ -2,8 +2,10 @@
 
 The signals say how close the best chunk is, how far it stands out among the candidates (after the query performance
 predictors of Shtok et al., "Predicting query performance by query-drift estimation", 2012), how many of the turn's own
-words the best chunks hold, and how much of the turn is new beside its conversation. A logistic regression weighs them;
-``python -m assistant.knowledge.evidence_fit`` fitted it (weights and card in ``weights/evidence.json``).
+words the best chunks hold, and how much of the turn is new beside its conversation. A logistic regression weighs them.
+Where it is in doubt, a small model reads the best chunks together with the turn (``answerability.py``), and a second
+regression weighs that as well. ``python -m assistant.knowledge.evidence_fit`` fitted both (weights and card in
+``weights/evidence.json``).
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 
@@ -33,10 +35,15 @@ FOREIGN_WORDS, FOREIGN_CLOSEST, FOREIGN = 3, 0.4, 0.1
 """A turn with so many new words, none of which the best passages hold, and nothing so close, has at most this
 probability: a conversation about something else must not make up for that. Of 570 turns that were looked at, three
 answerable ones are such."""
+LONG = 4
+"""Earlier user turns from which a conversation is taken to be long."""
 STEM = 6
 """Letters by which words are told apart: "approve", "approval"."""
 READ, TOP = 20, 3
 """Candidates whose words tell how rare a word is among them, and those of them that must hold it."""
+
+READING = ("answers", "answers_next")
+"""The log-odds that the chunk most likely to do so answers the turn, and that of the next one."""
 
 _WORD = re.compile(r"\w+")
 _COMMON = frozenset(
@@ -70,6 +77,12 @@ class Signals:
     values: Mapping[str, float]
     missing: tuple[str, ...] = ()
 
+    def with_reading(self, logits: Sequence[float]) -> Signals:
+        """These and what reading the best chunks has said, one log-odds a chunk."""
+        best, *others = sorted(logits, reverse=True)
+        read = (best, others[0] if others else best)
+        return replace(self, values={**self.values, **dict(zip(READING, read, strict=True))})
+
 
 def signals(
     turn: str,
@@ -102,6 +115,7 @@ def signals(
         "closest_above_10th": close[0] - close[min(9, len(close) - 1)],
         "words_held": sum(cover) / len(cover),
         "best_held": max(cover),
+        "turns": min(sum(message.role == "user" for message in history), LONG) / LONG,
         "follows": float(vectors[0] @ earlier[0]) if earlier else 1.0,
         "words": float(min(len(wanted), 12)),
         "new_words": float(min(len(fresh), 10)),
@@ -144,20 +158,42 @@ def _foreign(values: Mapping[str, float]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Weights:
+    """Where they are ``crossed`` with the conversation, the signals follow once more, times ``turns``."""
+
     names: tuple[str, ...]
+    crossed: bool
     mean: Vectors
     scale: Vectors
     weights: Vectors
     bias: float
+
+    @classmethod
+    def of(cls, card: Mapping[str, Any]) -> Self:
+        mean, scale, weights = (np.array(card[name], dtype=np.float32) for name in ("mean", "scale", "weights"))
+        return cls(tuple(card["signals"]), card["crossed"], mean, scale, weights, card["bias"])
+
+    def score(self, given: Mapping[str, float]) -> float:
+        raw = np.array([given[name] for name in self.names])
+        raw = np.concatenate([raw, raw * given["turns"]]) if self.crossed else raw
+        values = (raw - self.mean) / self.scale
+        return float(1 / (1 + np.exp(-(values @ self.weights + self.bias))))
+
+
+@dataclass(frozen=True, slots=True)
+class _Card:
+    alone: _Weights
+    read: _Weights
+    doubt: tuple[float, float]
     supported: float
     partly: float
 
 
 @cache
-def _read(file: Path) -> _Weights:
-    found = json.loads(file.read_text(encoding="utf-8"))
-    mean, scale, weights = (np.array(found[name], dtype=np.float32) for name in ("mean", "scale", "weights"))
-    return _Weights(tuple(found["signals"]), mean, scale, weights, found["bias"], found["supported"], found["partly"])
+def _read(file: Path) -> _Card:
+    card = json.loads(file.read_text(encoding="utf-8"))
+    least, most = card["doubt"]
+    alone, read = _Weights.of(card["alone"]), _Weights.of(card["read"])
+    return _Card(alone, read, (least, most), card["supported"], card["partly"])
 
 
 class EvidenceModel:
@@ -173,11 +209,17 @@ class EvidenceModel:
         score = self.score(found)
         return Evidence(self.state(score), round(score, 4), self._why(found, score), _read(self._file).partly)
 
+    def doubts(self, found: Signals) -> bool:
+        """Whether the chunks should be read before anything is said of them: not where nothing is asked for."""
+        if not found.values or not found.values["words"] or _foreign(found.values):
+            return False
+        least, most = _read(self._file).doubt
+        return least <= self.score(found) <= most
+
     def score(self, found: Signals) -> float:
         """P(the passages can answer the turn), 0 to 1."""
-        read = _read(self._file)
-        values = (np.array([found.values[name] for name in read.names]) - read.mean) / read.scale
-        score = float(1 / (1 + np.exp(-(values @ read.weights + read.bias))))
+        card = _read(self._file)
+        score = (card.read if READING[0] in found.values else card.alone).score(found.values)
         return min(score, FOREIGN) if _foreign(found.values) else score
 
     def state(self, score: float) -> EvidenceState:
@@ -191,6 +233,8 @@ class EvidenceModel:
         if self.state(score) == "supported":
             return ()
         why = [f"the closest passage is only {max(0.0, found.values['closest']):.0%} alike"]
+        if found.values.get(READING[0], 0.0) < 0:
+            why.insert(0, "none of the best passages seems to say what is asked")
         if found.values["above_10th"] < STANDS_OUT:
             why.append("no passage stands out from the others")
         if found.missing:

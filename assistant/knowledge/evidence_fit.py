@@ -5,8 +5,8 @@
 
 The files have the forms of `assistant eval`. Sets count alike, however many turns each has. Cross-validation is by
 conversation (``conversation``, else the part of ``id`` before ``<::>``, else the line), and the thresholds are set on
-its scores: ``partly`` where 8 % of the turns that can be answered would be refused, ``supported`` where nine of ten
-turns above it can be answered.
+its scores, of the second regression where the first is in doubt: ``partly`` where 8 % of the turns that can be answered
+would be refused, ``supported`` where nine of ten turns above it can be answered.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import argparse
 import asyncio
 import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +25,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 
 from assistant.knowledge import evaluate
+from assistant.knowledge.answerability import Answerability
 from assistant.knowledge.embedder import FastEmbedder
-from assistant.knowledge.evidence import WEIGHTS
+from assistant.knowledge.evidence import READING, WEIGHTS
 from assistant.knowledge.retrieve import Retriever
 
 SIGNALS = (
@@ -36,10 +38,13 @@ SIGNALS = (
     "closest_above_10th",
     "words_held",
     "best_held",
+    "turns",
     "follows",
     "words",
     "new_words",
 )
+DOUBT = (0.15, 0.8)
+"""Probabilities of the first regression between which passages are read: to read all refuses no more."""
 PENALTY = 0.1
 FOLDS = 8
 REFUSED = 0.08
@@ -49,18 +54,18 @@ Labels = NDArray[np.bool_]
 
 
 async def measured(passages: Path, turns: Path, embedder: FastEmbedder) -> tuple[Array, Labels, list[str]]:
-    """Signals, labels and conversations of a set."""
+    """Signals and what reading says [n, signals + 2], labels and conversations of a set."""
     chunks = evaluate.read_passages(passages)
     labelled = evaluate.read_turns(turns, {chunk.document for chunk in chunks})
     groups = [_conversation(line, number) for number, line in enumerate(turns.read_text("utf-8").splitlines())]
     rows, labels, kept = [], [], []
     async with evaluate.indexed(chunks, embedder, lambda _: None) as index:
-        retriever = Retriever(index, embedder)
+        retriever = Retriever(index, embedder, reading=Answerability())
         for each, group in zip(labelled, groups, strict=True):
             if each.answerability == "underspecified":
                 continue
             found = await retriever.signals(each.turn)
-            rows.append([found.values[name] for name in SIGNALS])
+            rows.append([found.values[name] for name in (*SIGNALS, *READING)])
             labels.append(each.answerability != "unanswerable")
             kept.append(f"{turns.name}:{group}")
     return np.array(rows), np.array(labels), kept
@@ -71,11 +76,58 @@ def _conversation(line: str, number: int) -> str:
     return str(row.get("conversation") or str(row.get("id", number)).partition("<::>")[0])
 
 
-def fit(rows: Array, labels: Labels, weights: Array) -> tuple[Array, Array, Any]:
-    """Mean, scale and regression."""
-    mean, scale = rows.mean(0), rows.std(0) + 1e-9
-    model = LogisticRegression(C=PENALTY, max_iter=3000)
-    return mean, scale, model.fit((rows - mean) / scale, labels, sample_weight=weights)
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A regression over signals, once as they are and, if they are ``crossed``, once times the turns before."""
+
+    names: tuple[str, ...]
+    crossed: bool
+    mean: Array
+    scale: Array
+    weights: Array
+    bias: float
+
+    @classmethod
+    def to(cls, rows: Array, labels: Labels, weights: Array, names: tuple[str, ...], *, crossed: bool) -> Self:
+        values = _values(rows, names, crossed)
+        mean, scale = values.mean(0), values.std(0) + 1e-9
+        model = LogisticRegression(C=PENALTY, max_iter=3000).fit((values - mean) / scale, labels, sample_weight=weights)
+        return cls(names, crossed, mean, scale, model.coef_[0], float(model.intercept_[0]))
+
+    def scores(self, rows: Array) -> Array:
+        values = (_values(rows, self.names, self.crossed) - self.mean) / self.scale
+        found: Array = 1 / (1 + np.exp(-(values @ self.weights + self.bias)))
+        return found
+
+    def card(self) -> dict[str, Any]:
+        return {
+            "signals": list(self.names),
+            "crossed": self.crossed,
+            "mean": self.mean.round(6).tolist(),
+            "scale": self.scale.round(6).tolist(),
+            "weights": self.weights.round(6).tolist(),
+            "bias": round(self.bias, 6),
+        }
+
+
+def _values(rows: Array, names: tuple[str, ...], crossed: bool) -> Array:
+    chosen = rows[:, : len(names)]
+    return np.hstack([chosen, chosen * rows[:, [SIGNALS.index("turns")]]]) if crossed else chosen
+
+
+def both(rows: Array, labels: Labels, sets: Array) -> tuple[Fitted, Fitted]:
+    """The regression over what the search says, and that over what reading says too, which means less in the midst of
+    a conversation."""
+    weights = balanced(labels, sets)
+    alone = Fitted.to(rows, labels, weights, SIGNALS, crossed=False)
+    return alone, Fitted.to(rows, labels, weights, (*SIGNALS, *READING), crossed=True)
+
+
+def scored(rows: Array, alone: Fitted, read: Fitted) -> Array:
+    """The scores as turns get them."""
+    found = alone.scores(rows)
+    doubtful = (found >= DOUBT[0]) & (found <= DOUBT[1])
+    return np.where(doubtful, read.scores(rows), found)
 
 
 def balanced(labels: Labels, sets: Array) -> Array:
@@ -100,17 +152,14 @@ def main() -> None:
     sets = np.concatenate([[turns.name] * len(part[1]) for part, (_, turns) in zip(parts, arguments.set, strict=True)])
     scores = np.zeros(len(labels))
     for train, test in GroupKFold(FOLDS, shuffle=True, random_state=1).split(rows, labels, groups):
-        mean, scale, model = fit(rows[train], labels[train], balanced(labels[train], sets[train]))
-        scores[test] = model.predict_proba((rows[test] - mean) / scale)[:, 1]
+        scores[test] = scored(rows[test], *both(rows[train], labels[train], sets[train]))
     partly, supported = thresholds(scores, labels)
-    mean, scale, model = fit(rows, labels, balanced(labels, sets))
+    alone, read = both(rows, labels, sets)
     card = {
         "embedder": embedder.name,
-        "signals": list(SIGNALS),
-        "mean": mean.round(6).tolist(),
-        "scale": scale.round(6).tolist(),
-        "weights": model.coef_[0].round(6).tolist(),
-        "bias": round(float(model.intercept_[0]), 6),
+        "alone": alone.card(),
+        "read": read.card(),
+        "doubt": DOUBT,
         "partly": partly,
         "supported": supported,
         "figures, cross-validated": {

@@ -50,6 +50,17 @@ class Reranker(Protocol):
         """One score a text, higher is better; only their order counts."""
 
 
+class Reading(Protocol):
+    """Reads passages together with a turn."""
+
+    async def warm_up(self) -> None:
+        """Load what the first turn would. Raises EmbedderError."""
+
+    async def logits(self, turn: str, history: Sequence[Message], hits: Sequence[Hit]) -> list[float]:
+        """The log-odds that each of the best hits answers the turn, none where they cannot be told. Raises
+        EmbedderError."""
+
+
 class Rewriter(Protocol):
     """Makes a follow-up stand on its own."""
 
@@ -96,6 +107,7 @@ class Retriever:
         history_turns: int = 3,
         reranker: Reranker | None = None,
         rewriter: Rewriter | None = None,
+        reading: Reading | None = None,
     ) -> None:
         self._index = index
         self._embedder = embedder
@@ -105,7 +117,17 @@ class Retriever:
         self._history_turns = history_turns
         self._reranker = reranker
         self._rewriter = rewriter
+        self._reading = reading
         self._evidence = EvidenceModel()
+
+    async def warm_up(self) -> None:
+        """Load what the first turn in doubt would, if it can be loaded."""
+        if self._reading is None:
+            return
+        try:
+            await self._reading.warm_up()
+        except EmbedderError as error:
+            log.warning("nothing that is found will be read: %s", error)
 
     async def search(self, turn: Turn, embedded: Embedded | None = None) -> Found:
         """The passages for a turn. The router's vector of the turn is used where the same embedder made it."""
@@ -118,7 +140,8 @@ class Retriever:
         query, terms, vectors = await self._query(turn, embedded)
         hits, alone = await asyncio.gather(self.candidates(turn, terms, vectors), self._alone(turn, vectors))
         fresh = freshness.asks_for_present(turn.text)
-        evidence = self._evidence(signals(turn.text, turn.history, terms, vectors, hits, alone))
+        said = signals(turn.text, turn.history, terms, vectors, hits, alone)
+        evidence = self._evidence(await self._read(turn, said, hits) if self._evidence.doubts(said) else said)
         ordered = varied(freshness.newer_first(hits) if fresh else await self._reranked(query, hits))
         if turn.attached is not None and turn.attached.meant:
             evidence, ordered = await self._with_files(turn.attached, evidence, ordered)
@@ -165,7 +188,18 @@ class Retriever:
         """What the evidence model reads of a turn: `assistant.knowledge.evidence_fit` learns from it."""
         _, terms, vectors = await self._query(turn, None)
         hits, alone = await asyncio.gather(self.candidates(turn, terms, vectors), self._alone(turn, vectors))
-        return signals(turn.text, turn.history, terms, vectors, hits, alone)
+        return await self._read(turn, signals(turn.text, turn.history, terms, vectors, hits, alone), hits)
+
+    async def _read(self, turn: Turn, said: Signals, hits: Sequence[Hit]) -> Signals:
+        """The signals with what reading the best hits says, if it can be done; it must not stop the search."""
+        if self._reading is None or not hits:
+            return said
+        try:
+            logits = await self._reading.logits(turn.text, turn.history, hits)
+            return said.with_reading(logits) if logits else said
+        except EmbedderError as error:
+            log.warning("searched without reading what was found: %s", error)
+            return said
 
     async def _alone(self, turn: Turn, vectors: Vectors) -> float | None:
         """The closest cosine to the turn without its conversation, None where it has none."""

@@ -20,9 +20,11 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 SOURCE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 TOKENIZER_FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
+NAMES = ("input_ids", "attention_mask", "token_type_ids")
 TARGET = Path(__file__).parent / "switchyard-minilm-1"
 PROBES = (
     "How many days of annual leave do new employees get?",
@@ -48,15 +50,11 @@ def source_folder() -> Path:
 
 def export(source: Path, target: Path) -> None:
     import torch
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-    from onnxruntime.quantization.shape_inference import quant_pre_process
     from transformers import AutoModel, AutoTokenizer
 
     model = AutoModel.from_pretrained(source, attn_implementation="eager").eval()
     tokenizer = AutoTokenizer.from_pretrained(source)
     sample = tokenizer(list(PROBES), padding=True, truncation=True, max_length=256, return_tensors="pt")
-    names = ("input_ids", "attention_mask", "token_type_ids")
-    shape = {name: {0: torch.export.Dim("batch"), 1: torch.export.Dim("tokens", max=512)} for name in names}
 
     class Tokens(torch.nn.Module):
         """The encoder's last hidden state, [batch, tokens, 384]; fastembed pools it by mean."""
@@ -71,22 +69,32 @@ def export(source: Path, target: Path) -> None:
             return self.model(input_ids, attention_mask, token_type_ids).last_hidden_state
 
     with tempfile.TemporaryDirectory() as work:
-        fp32, clean = Path(work) / "fp32.onnx", Path(work) / "clean.onnx"
-        torch.onnx.export(
-            Tokens(),
-            tuple(sample[name] for name in names),
-            fp32,
-            input_names=list(names),
-            output_names=["last_hidden_state"],
-            dynamic_shapes=shape,
-            dynamo=True,
-            external_data=False,
-        )
-        quant_pre_process(fp32, clean, skip_symbolic_shape=True)
-        quantize_dynamic(clean, target / "model.onnx", per_channel=True, weight_type=QuantType.QInt8)
+        fp32 = Path(work) / "fp32.onnx"
+        quantised(Tokens(), sample, "last_hidden_state", fp32, target / "model.onnx")
         print("mean cosine to fp32:", agreement(fp32, target / "model.onnx", sample))
     for name in TOKENIZER_FILES:
         shutil.copy(source / name, target / name)
+
+
+def quantised(module: Any, sample: Any, output: str, fp32: Path, target: Path) -> None:
+    """A module over tokens as ONNX in ``fp32``, and int8 per channel in ``target``; batch and tokens may vary."""
+    import torch
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    torch.onnx.export(
+        module,
+        tuple(sample[name] for name in NAMES),
+        fp32,
+        input_names=list(NAMES),
+        output_names=[output],
+        dynamic_shapes={name: {0: torch.export.Dim("batch"), 1: torch.export.Dim("tokens", max=512)} for name in NAMES},
+        dynamo=True,
+        external_data=False,
+    )
+    clean = fp32.with_name("clean.onnx")
+    quant_pre_process(fp32, clean, skip_symbolic_shape=True)
+    quantize_dynamic(clean, target, per_channel=True, weight_type=QuantType.QInt8)
 
 
 def agreement(fp32: Path, int8: Path, sample: object) -> float:

@@ -30,6 +30,7 @@ import torch.nn.functional as F
 from transformers import AutoModel, AutoTokenizer
 
 from assistant.conversation.turn import Message
+from assistant.knowledge.documents import Chunk
 from assistant.knowledge.models.export import TOKENIZER_FILES, source_folder
 
 PAIRS = Path(__file__).parent / "training" / "handbook_pairs.jsonl"
@@ -104,13 +105,7 @@ def mixed(turn: str, history: Sequence[Message]) -> list[tuple[str, float]]:
 
 def handbook(folder: Path) -> tuple[list[Example], list[tuple[str, str]]]:
     """Examples of the handbook, and all its chunks as (page, text) for hard negatives."""
-    from assistant.knowledge.chunks import split
-    from assistant.knowledge.embedder import FastEmbedder
-    from assistant.knowledge.readers import read, supported
-
-    count = FastEmbedder().count_tokens
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and supported(path))
-    chunks = [c for f in files for c in split(read(f, f.relative_to(folder).as_posix()), "handbook", count, 240)]
+    chunks = chunks_of(folder)
     at = {(chunk.document, chunk.start): chunk.embedding_text() for chunk in chunks}
     made = []
     for row in rows(PAIRS):
@@ -119,6 +114,17 @@ def handbook(folder: Path) -> tuple[list[Example], list[tuple[str, str]]]:
         if row.get("miss"):
             made.append(Example(mixed(row["miss"], history), None))
     return made, [(chunk.document, chunk.embedding_text()) for chunk in chunks]
+
+
+def chunks_of(folder: Path) -> list[Chunk]:
+    """The handbook, cut as it is for search; ``training/`` names its chunks by page and start."""
+    from assistant.knowledge.chunks import split
+    from assistant.knowledge.embedder import FastEmbedder
+    from assistant.knowledge.readers import read, supported
+
+    count = FastEmbedder().count_tokens
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and supported(path))
+    return [c for f in files for c in split(read(f, f.relative_to(folder).as_posix()), "handbook", count, 240)]
 
 
 def rows(path: Path) -> list[dict[str, Any]]:
