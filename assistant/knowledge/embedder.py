@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,12 +69,35 @@ def known_dimension(model: str) -> int:
         raise EmbedderError(f"fastembed knows no model '{model}'. Check embedder.model") from error
 
 
+_in_memory: WeakValueDictionary[tuple[object, ...], TextEmbedding] = WeakValueDictionary()
+_loading = threading.Lock()
+
+
+def _loaded(max_tokens: int, arguments: dict[str, Any]) -> TextEmbedding:
+    """The model of these arguments, one for all who use it now. Raises EmbedderError."""
+    with _loading:
+        from fastembed import TextEmbedding
+
+        key = (max_tokens, *arguments.items())
+        model = _in_memory.get(key)
+        if model is None:
+            try:
+                model = TextEmbedding(**arguments)
+                # fastembed types its inner model by its base class, which has no tokenizer.
+                model.model.tokenizer.enable_truncation(max_tokens)  # type: ignore[attr-defined]
+            except Exception as error:  # fastembed raises whatever its downloader or onnxruntime raises
+                name = arguments["model_name"]
+                raise EmbedderError(f"the embedding model '{name}' cannot be loaded: {error}") from error
+            _in_memory[key] = model
+        return model
+
+
 class FastEmbedder:
     """A fastembed model on this machine. ``folder`` holds its files; without it fastembed downloads the model once.
 
-    The model is loaded on first use. A batch takes ``threads`` (None: all cores); with one, which is best for a small
-    model, the batches of a call go side by side on ``cores`` (None: all): threads that share a text of some hundred
-    words wait for each other a good part of the time (docs/figures.md).
+    The model is loaded on first use, once for all of its kind. A batch takes ``threads`` (None: all cores); with one,
+    which is best for a small model, the batches of a call go side by side on ``cores`` (None: all): threads that share
+    a text of some hundred words wait for each other a good part of the time (docs/figures.md).
     """
 
     def __init__(
@@ -98,23 +122,12 @@ class FastEmbedder:
         self._workers: ThreadPoolExecutor | None = None
         self._model: TextEmbedding | None = None
         self._tokenizer: Tokenizer | None = None
-        self._loading = threading.Lock()
+        self._starting = threading.Lock()
 
     def _load(self) -> TextEmbedding:
-        with self._loading:
-            if self._model is None:
-                from fastembed import TextEmbedding
-
-                try:
-                    model = TextEmbedding(**self._arguments)
-                    # fastembed types its inner model by its base class, which has no tokenizer.
-                    model.model.tokenizer.enable_truncation(self.max_tokens)  # type: ignore[attr-defined]
-                    self._model = model
-                except Exception as error:  # fastembed raises whatever its downloader or onnxruntime raises
-                    raise EmbedderError(
-                        f"the embedding model '{self._arguments['model_name']}' cannot be loaded: {error}"
-                    ) from error
-            return self._model
+        if self._model is None:
+            self._model = _loaded(self.max_tokens, self._arguments)
+        return self._model
 
     def _counter(self) -> Tokenizer:
         if self._tokenizer is None:
@@ -149,7 +162,7 @@ class FastEmbedder:
         return vectors
 
     def _pool(self) -> ThreadPoolExecutor:
-        with self._loading:
+        with self._starting:
             if self._workers is None:
                 self._workers = ThreadPoolExecutor(self._cores, thread_name_prefix="embedder")
             return self._workers

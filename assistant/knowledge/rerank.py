@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +15,14 @@ if TYPE_CHECKING:
     from fastembed.rerank.cross_encoder import TextCrossEncoder
 
 
+SIDE_BY_SIDE = 2
+"""Texts that are read at once where each has one thread."""
+
+
 class CrossEncoder:
     """A cross-encoder of fastembed. ``folder`` holds its files; without it fastembed downloads the model once.
 
-    It reads every candidate anew, some 10 ms a passage on a CPU, so it is for those who can wait. With one thread the
+    It reads every candidate anew, some 10 ms a passage on a CPU, so it is for those who can wait. With one thread two
     texts go side by side, each on a core of its own.
     """
 
@@ -25,6 +30,8 @@ class CrossEncoder:
         self._arguments: dict[str, Any] = {"model_name": model, "threads": threads}
         if folder is not None:
             self._arguments["specific_model_path"] = str(folder)
+        # Few threads: each of them keeps the memory that a long text takes.
+        self._workers = ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="cross-encoder")
         self._model: TextCrossEncoder | None = None
         self._loading = threading.Lock()
 
@@ -32,7 +39,8 @@ class CrossEncoder:
         """One score a text, higher is better; only their order counts. Raises EmbedderError where the model cannot be
         loaded."""
         if self._arguments["threads"] == 1:
-            alone = await asyncio.gather(*(asyncio.to_thread(self._scores, query, [text]) for text in texts))
+            run = asyncio.get_running_loop().run_in_executor
+            alone = await asyncio.gather(*(run(self._workers, self._scores, query, [text]) for text in texts))
             return [score for (score,) in alone]
         return await asyncio.to_thread(self._scores, query, list(texts)) if texts else []
 
