@@ -195,7 +195,7 @@ class Retriever:
         if self._reading is None or not hits:
             return said
         try:
-            logits = await self._reading.logits(turn.text, turn.history, hits)
+            logits = await self._reading.logits(turn.text, turn.history if self._history_turns else (), hits)
             return said.with_reading(logits) if logits else said
         except EmbedderError as error:
             log.warning("searched without reading what was found: %s", error)

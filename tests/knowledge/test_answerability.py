@@ -106,6 +106,7 @@ class Reading:
 
     def __init__(self, logit: float, fault: bool = False) -> None:
         self.logit, self.fault, self.read = logit, fault, 0
+        self.history: Sequence[Message] = ()
 
     async def warm_up(self) -> None:
         if self.fault:
@@ -113,6 +114,7 @@ class Reading:
 
     async def logits(self, turn: str, history: Sequence[Message], hits: Sequence[Hit]) -> list[float]:
         self.read += 1
+        self.history = history
         if self.fault:
             raise EmbedderError("the model is gone")
         return [self.logit] * min(2, len(hits))
@@ -141,3 +143,12 @@ async def test_what_cannot_be_read_stops_no_search(tmp_path: Path, caplog: pytes
             assert (await retriever.search(turn("paris hotels london"))).passages
             found = await retriever.signals(turn("hotels"))
     assert READING[0] not in found.values and "the model is gone" in caplog.text
+
+
+async def test_a_search_of_the_turn_alone_reads_the_turn_alone(tmp_path: Path) -> None:
+    async with filled(tmp_path, chunks_of(document("a.md", "hotels in london"))) as index:
+        asked_before, reading = turn("and paris?", "hotels in london?"), Reading(1.0)
+        await Retriever(index, WordEmbedder(), reading=reading).signals(asked_before)
+        assert reading.history == asked_before.history != ()
+        await Retriever(index, WordEmbedder(), reading=reading, history_turns=0).signals(asked_before)
+        assert reading.history == ()
