@@ -38,6 +38,7 @@ async def test_what_goes_side_by_side_is_what_goes_one_by_one() -> None:
     before = threads()
     wide, narrow = FastEmbedder(cores=3), FastEmbedder(cores=1)
     assert np.array_equal(await wide.embed(TEXTS), await narrow.embed(TEXTS))
+    assert wide._load() is narrow._load(), "a model is in memory once"
     assert threads() > before, "nothing went side by side"
     await wide.aclose()
     async with asyncio.timeout(10):
