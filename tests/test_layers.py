@@ -35,6 +35,7 @@ HOMES = {
         "assistant/knowledge/formats.py",
         "assistant/knowledge/pipeline.py",
         "assistant/knowledge/ray_engine.py",
+        "assistant/knowledge/embedder.py",
     },
     "qdrant_client": {f"assistant/knowledge/store/{name}.py" for name in ("server", "server_config", "server_index")},
     "qdrant_edge": {f"assistant/knowledge/store/{name}.py" for name in ("embedded", "embedded_index", "files", "bm25")},
@@ -92,12 +93,13 @@ def test_a_room_imports_only_rooms_below_it(path: Path) -> None:
 
 def test_only_the_settings_read_the_environment() -> None:
     readers = {"assistant/config_file.py"}
-    # Gradio and Ray read a switch from there when they are imported; git is handed all of it and reads nothing of ours.
+    # Gradio, Ray and the tokenizers read a switch from there; git is handed all of it and reads nothing of ours.
     writers = {
         "ui/chat_page.py",
         "ui/uploads.py",
         "assistant/knowledge/sources/git_command.py",
         "assistant/knowledge/ray_engine.py",
+        "assistant/knowledge/embedder.py",
     }
     for path in sources():
         text = path.read_text(encoding="utf-8")

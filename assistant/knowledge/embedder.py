@@ -76,6 +76,9 @@ _loading = threading.Lock()
 def _loaded(max_tokens: int, arguments: dict[str, Any]) -> TextEmbedding:
     """The model of these arguments, one for all who use it now. Raises EmbedderError."""
     with _loading:
+        # The texts go side by side already, so a tokenizer's own threads would only take the cores from the model. It
+        # reads this variable and nothing else; whoever runs us may set it.
+        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         from fastembed import TextEmbedding
 
         key = (max_tokens, *arguments.items())
@@ -171,7 +174,7 @@ class FastEmbedder:
         return await asyncio.to_thread(self.embed_now, texts)
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        return [len(each.ids) for each in self._counter().encode_batch(list(texts), add_special_tokens=False)]
+        return [len(each.ids) for each in self._counter().encode_batch_fast(list(texts), add_special_tokens=False)]
 
     async def aclose(self) -> None:
         """End its threads; the model itself holds no connection."""
