@@ -18,9 +18,10 @@ from connectors.wrapper import Closing
 
 AHEAD = 32
 """Deltas that may wait for the reader; then the stream waits."""
-MANY, BREATH, WAITED = 10, 0.1, 0.001
-"""With more streams than ``MANY`` at once, one whose delta had to be waited for (so many seconds) is left alone for a
-breath: what has come by then is read in one go, which is half the work of reading a token at a time."""
+MANY, BREATH, WAITED = 10, 0.01, 0.001
+"""With more streams than ``MANY`` at once, one whose delta had to be waited for (``WAITED`` seconds) is left alone for
+``BREATH`` seconds for each of them: what has come by then is read in one go, half the work of a token at a time."""
+LONGEST_BREATH = 0.3
 CLOSING = 2.0
 """Seconds that a stream has to close; then it is left behind, cancelled once more."""
 
@@ -109,7 +110,7 @@ class Pump:
                     if len(self._deltas) >= AHEAD:
                         await self._wait_for_room()
                     elif Pump._at_once > MANY and self._loop.time() - asked >= WAITED:
-                        await asyncio.sleep(BREATH)
+                        await asyncio.sleep(min(BREATH * Pump._at_once, LONGEST_BREATH))
                     asked = self._loop.time()
         except Exception as error:
             self._error = error

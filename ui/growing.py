@@ -16,10 +16,12 @@ from ui.encode import Shown
 
 REFRESH = 0.1
 """Seconds between updates of a streaming answer; per token the browser falls behind on long conversations."""
-AT_EASE = 10
+AT_EASE = 7
 """Answers that grow at once with updates as often as that; with twice as many each comes half as often."""
 PAUSE = 3
 """How many times as long as a step took until the next one, so that the server is never busy with steps alone."""
+PATIENCE = 0.25
+"""Seconds that a step waits at most for turns that are being understood: their first word comes before further ones."""
 
 
 class Growing:
@@ -40,11 +42,11 @@ class Growing:
         due, until = 0.0, {self._running, self._worded}
         while await self._changed.wait():
             await asyncio.wait(until, timeout=max(0.0, due - time.monotonic()), return_when=asyncio.FIRST_COMPLETED)
-            if self._running.done():
-                break
+            if self._running.done() or self.shown.checked:
+                break  # nothing but its record is missing, and from that the page has all of it in a moment
             self._changed.clear()
             if self._worded not in until:
-                await calm(REFRESH)
+                await calm(PATIENCE)
             elif self._worded.done():  # the first word waits for nothing, and those after it for everybody's first
                 until.discard(self._worded)
             began, self._unseen = time.monotonic(), False

@@ -131,8 +131,9 @@ async def _serve(config: Path | None, loaded: Loaded, listener: socket.socket) -
         gc.collect()
         gc.freeze()
         gc.set_threshold(*gc.get_threshold()[:2], 10 * gc.get_threshold()[2])
-        # Checks of answers run in threads: the loop gets Python's lock back soon. Sooner costs more than it gains.
-        sys.setswitchinterval(0.002)
+        # Checks of answers run in threads, and whenever the loop looks for news one of them may take Python's lock: the
+        # loop gets it back soon.
+        sys.setswitchinterval(0.0005)
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, server.handle_exit, number, None)
         Running(url, token).write(loaded.settings.data)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
 if TYPE_CHECKING:
     from assistant.knowledge.retrieve import Found
     from assistant.routing.classifier import Embedded, Scores
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -32,7 +34,7 @@ class Ahead:
         return self if self.by is engine else None
 
 
-_at_work: set[asyncio.Task[Any]] = set()
+_at_work: set[asyncio.Future[Any]] = set()
 
 
 def begun(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
@@ -41,6 +43,22 @@ def begun(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
     _at_work.add(task)
     task.add_done_callback(_over)
     return task
+
+
+def taken_in(prepare: Callable[P, Awaitable[T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """While ``prepare`` reads, lets in and records a turn, that is being understood, too."""
+
+    @wraps(prepare)
+    async def prepared(*args: P.args, **kwargs: P.kwargs) -> T:
+        until: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        _at_work.add(until)
+        try:
+            return await prepare(*args, **kwargs)
+        finally:
+            _at_work.discard(until)
+            until.set_result(None)
+
+    return prepared
 
 
 def _over(task: asyncio.Task[Any]) -> None:

@@ -21,6 +21,7 @@ from assistant.conversation.accepting import (
     route_named,
     turn_text,
 )
+from assistant.conversation.ahead import taken_in
 from assistant.conversation.correct import VERDICTS, Meant
 from assistant.conversation.engine import Engine
 from assistant.conversation.events import Event
@@ -98,6 +99,7 @@ class ChatService:
         """Wait until no turn of a conversation is running, at most so long: what is stopped is recorded by then."""
         await self._runs.settled(conversation, seconds)
 
+    @taken_in
     async def prepare(
         self,
         text: str,
@@ -236,6 +238,7 @@ class ChatService:
             raise no_turn() from error
         return feedback
 
+    @taken_in
     async def _instead(
         self,
         stored: StoredTurn,

@@ -57,9 +57,15 @@ async def test_one_of_many_streams_is_read_in_fewer_bites_and_whole(monkeypatch:
     monkeypatch.setattr(Pump, "_at_once", MANY)
     text, times = await read(crowded)
     assert text == whole
-    assert times[1] - times[0] >= 0.9 * pumping.BREATH, "the first word goes on at once, before the breath"
+    assert times[1] - times[0] >= 0.9 * pumping.BREATH * MANY, "the first word goes on at once, before the breath"
     assert crowded.waits <= alone.waits / 3
     assert Pump._at_once == MANY
+
+
+async def test_a_breath_has_an_end_however_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Pump, "_at_once", 1_000_000)
+    _, times = await read(Wire())
+    assert times[-1] - times[0] < 60, "ten thousand seconds each otherwise"
 
 
 async def test_what_is_there_already_is_never_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,6 +74,7 @@ async def test_what_is_there_already_is_never_waited_for(monkeypatch: pytest.Mon
             yield Delta(f"{number} ")
 
     monkeypatch.setattr(Pump, "_at_once", MANY)
+    monkeypatch.setattr(pumping, "LONGEST_BREATH", 3600.0)
     monkeypatch.setattr(pumping, "BREATH", 3600.0)
     monkeypatch.setattr(pumping, "WAITED", 30.0)  # no pause of a busy machine counts as one
     loop = asyncio.get_running_loop()
@@ -82,6 +89,7 @@ async def test_what_is_there_already_is_never_waited_for(monkeypatch: pytest.Mon
 
 async def test_a_breath_can_be_left(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Pump, "_at_once", MANY)
+    monkeypatch.setattr(pumping, "LONGEST_BREATH", 3600.0)
     monkeypatch.setattr(pumping, "BREATH", 3600.0)
     wire = Wire()
     writing = asyncio.create_task(wire.write())

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from assistant.conversation import ahead
-from assistant.conversation.events import Checked, Event, TextDelta
+from assistant.conversation.events import Checked, Event, Retrieved, TextDelta
 from assistant.conversation.turn import Turn
+from assistant.knowledge.evidence import NOTHING
 from ui import growing
 from ui.encode import Shown
 from ui.growing import AT_EASE, Growing
@@ -51,7 +52,7 @@ async def test_where_many_answers_grow_each_grows_in_fewer_steps(monkeypatch: py
 async def test_the_first_word_does_not_wait_for_the_step_that_shows_the_route(monkeypatch: pytest.MonkeyPatch) -> None:
     class Routing:
         async def run(self, turn: Turn) -> AsyncGenerator[Event]:
-            yield Checked(None, (), ())  # any event that is not a word
+            yield Retrieved("", (), (), NOTHING)  # any event that is not a word
             await asyncio.sleep(0.05)
             yield TextDelta("word")
             await asyncio.Event().wait()
@@ -84,6 +85,33 @@ async def test_an_answer_that_ends_while_its_step_gives_way_is_over(monkeypatch:
     assert texts[0] == "first " and answer.shown.now().text == "first second"
     understood.cancel()
     await asyncio.wait({understood})
+
+
+async def test_an_answer_that_was_checked_is_not_shown_before_its_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page has all of it from there a moment later: to make it twice was a tenth of the work where many wait."""
+    recorded = asyncio.Event()
+
+    class Done:
+        async def run(self, turn: Turn) -> AsyncGenerator[Event]:
+            yield TextDelta("first ")
+            await asyncio.sleep(0.05)
+            yield TextDelta("last")
+            await asyncio.sleep(0.05)
+            yield Checked(None, (), ())
+            await recorded.wait()
+
+    monkeypatch.setattr(growing, "REFRESH", 0.01)
+    monkeypatch.setattr(Growing, "_at_once", 10 * AT_EASE)
+    service: Any = Done()
+    answer = Growing(service, Turn("hello"), Shown())
+    checked = []
+    async with asyncio.timeout(60):
+        async for shown in answer.steps():
+            checked.append(shown.checked is not None)
+            if len(checked) == 1:
+                asyncio.get_running_loop().call_later(0.4, recorded.set)
+    assert checked and not any(checked)
+    assert answer.shown.checked, "it waited for the end"
 
 
 @pytest.mark.parametrize("crowd", [0, 10 * AT_EASE])
