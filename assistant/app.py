@@ -155,6 +155,9 @@ class Assistant:
         await self.service.engine.warm_up()
         vectors = await self.router_embedder.embed(["warm up"])
         await self.voice.examples.nearest(vectors[0], 1)
+
+    async def warm_up_for_doubt(self) -> None:
+        """Load what is otherwise loaded by the first turn whose evidence is in doubt: nobody need wait for it."""
         if self.base.open_for_search:
             await self.base.live.retriever.warm_up()
 

@@ -137,7 +137,8 @@ async def _serve(config: Path | None, loaded: Loaded, listener: socket.socket) -
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, server.handle_exit, number, None)
         Running(url, token).write(loaded.settings.data)
-        keeping = [asyncio.create_task(keeper.keep()), asyncio.create_task(assistant.backends.look())]
+        beside = (keeper.keep(), assistant.backends.look(), assistant.warm_up_for_doubt())
+        keeping = [asyncio.create_task(each) for each in beside]
         try:
             _tell(loaded.settings, url, keys)
             await server.serve(sockets=[listener])

@@ -37,6 +37,7 @@ async def ingestion(documents: Path, data: Path) -> None:
     told: list[Ended] = []
     async with build_assistant(Settings(data=data)) as assistant:
         await assistant.warm_up()
+        await assistant.warm_up_for_doubt()
         began = time.perf_counter()
         await assistant.ingest(
             [documents], "handbook", lambda each: told.append(each) if isinstance(each, Ended) else None
