@@ -68,14 +68,14 @@ def indexes(folder: Path) -> dict[str, str]:
 
 
 def test_an_index_is_exchanged_and_put_back_while_people_chat(tmp_path: Path) -> None:
-    fill(tmp_path, 40)
+    fill(tmp_path, 120)
     with serving(tmp_path, collections=HOUSE, sync={"watch": False, "every": 0}) as server:
         change(tmp_path, chunking={"max_tokens": 100})
         with somebody_asking(server) as turns:
             done = run(tmp_path, "ingest", "--rebuild")
             assert done.returncode == 0, done.stderr
             during = len(turns)
-            assert "house: 40 added" in done.stdout
+            assert "house: 120 added" in done.stdout
             until = time.monotonic() + 60
             while len(turns) < during + 5 and time.monotonic() < until:
                 time.sleep(0.05)
@@ -93,7 +93,7 @@ def test_an_index_is_exchanged_and_put_back_while_people_chat(tmp_path: Path) ->
         with somebody_asking(server) as turns:
             back = run(tmp_path, "collections", "rollback")
             assert back.returncode == 0, back.stderr
-            assert "house: 1 added, 40 unchanged" in back.stdout
+            assert "house: 1 added, 120 unchanged" in back.stdout
         assert all(events[-1]["type"] == "finished" for events in turns)
         assert indexes(tmp_path) == {"live": "240 tokens", "previous": "100 tokens"}
         assert "lagoon" in ask(server.url, "When does the lagoon close?")[-1]["answer"]

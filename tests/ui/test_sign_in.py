@@ -250,36 +250,42 @@ DOWN = (
 
 
 @pytest.fixture
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sign_in_provider, "TIMEOUT", 0.5)
+def hasty(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
+    """Half a second for a provider that will not answer, and time enough for one that does, on a busy machine too."""
     monkeypatch.setattr(sign_in_provider, "RESTS", 0.0)
+    return lambda short: monkeypatch.setattr(sign_in_provider, "TIMEOUT", 0.5 if short else 30.0)
 
 
 @pytest.mark.parametrize("wrong", DOWN)
 async def test_a_provider_that_cannot_be_used_is_named_and_tried_again(
-    browser: Browser, provider: IdentityProvider, wrong: str, hasty: None
+    browser: Browser, provider: IdentityProvider, wrong: str, hasty: Callable[[bool], None]
 ) -> None:
     provider.wrong = wrong
+    hasty("slow" in wrong)
     answer = await browser.get("/sign-in", params={"to": "/desk/"})
     assert answer.status_code == 503 and urlsplit(provider.issuer).netloc in answer.text
     assert "/sign-in?to=/desk/" in answer.text and "secret-of-the-provider" not in answer.text
     assert "set-cookie" not in answer.headers
     provider.wrong = ""
+    hasty(False)
     assert (await browser.sign_in()).status_code == 303
 
 
 @pytest.mark.parametrize("endpoint", ["token", "keys", "userinfo"])
 @pytest.mark.parametrize("how", ["fails", "is no JSON", "redirects", "slow"])
 async def test_a_provider_that_breaks_in_the_middle_signs_nobody_in(
-    browser: Browser, provider: IdentityProvider, endpoint: str, how: str, hasty: None
+    browser: Browser, provider: IdentityProvider, endpoint: str, how: str, hasty: Callable[[bool], None]
 ) -> None:
     provider.in_userinfo = True
+    hasty(False)
     back = await browser.begin()
     provider.wrong = f"{endpoint} {how}"
+    hasty(how == "slow")
     answer = await browser.get(back)
     assert answer.status_code in (502, 503) and await browser.who() == {}
     assert "secret-of-the-provider" not in answer.text and "192.0.2.1" not in answer.text
     provider.wrong = ""
+    hasty(False)
     assert (await browser.sign_in()).status_code == 303
 
 
