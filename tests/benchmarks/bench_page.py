@@ -1,6 +1,6 @@
 """How quick the chat page is: a long conversation in a real browser, and many people at once.
 
-    python -m tests.benchmarks.bench_page [--people 40] [--rounds 2] [--repeats 9]
+    python -m tests.benchmarks.bench_page [--people 40] [--rounds 2] [--repeats 9] [--cores 2]
 
 One server with the demo documents; its model is ``talker.py``, in a process of its own. Nothing is mocked: the
 conversation of 100 questions and 100 answers is asked over ``POST /api/v1/chat`` and then given to the browser's guest.
@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import shutil
 import sqlite3
 import sys
@@ -230,14 +231,27 @@ def tell(crowds: Sequence[Crowd], people: int) -> None:
     print(f"added to the first word, in turns, p95: {worst:.0f} (at most {ADDED_MS:g}) {verdict}")
 
 
+@contextmanager
+def on_cores(count: int) -> Iterator[None]:
+    """What is started within runs on so many cores, 0 for all; the model and those who ask keep theirs."""
+    own = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, sorted(own)[: count or len(own)])
+        yield
+    finally:
+        os.sched_setaffinity(0, own)
+
+
 def main(options: argparse.Namespace) -> None:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         model = stack.enter_context(talker(folder))
         words = {"connector": "openai", "model": "words", "base_url": f"{model}/v1", "api_key": "none"}
         settings = {"models": {"words": words}, "roles": {"main": "words"}}
-        server = stack.enter_context(serving(folder / "switchyard", **settings))
-        print(f"server ready after {server.seconds:.1f} s, {server.resident_megabytes():.0f} MB")
+        with on_cores(options.cores):
+            server = stack.enter_context(serving(folder / "switchyard", **settings))
+        shown = f"server on {options.cores or 'all'} cores ready after {server.seconds:.1f} s"
+        print(f"{shown}, {server.resident_megabytes():.0f} MB")
         if options.repeats:
             asyncio.run(in_browser(server, model, *conversation(server.url, TURNS), options.repeats))
         if options.rounds:
@@ -252,4 +266,5 @@ if __name__ == "__main__":
     parser.add_argument("--people", type=int, default=40, help="how many at once")
     parser.add_argument("--answers", type=int, default=3, help="answers that each reads in turn, a round")
     parser.add_argument("--history", type=int, default=10, help="turns that a conversation of theirs has")
+    parser.add_argument("--cores", type=int, default=2, help="that the server may use, 0 for all")
     main(parser.parse_args())
