@@ -64,8 +64,8 @@ class Readers:
         except StoreError:
             if self._of is None:
                 raise
-            # What was known counts for a while: else all who come would try again.
-            at += AWAY
+            # What was known counts for a while from now on: else all who come would try again.
+            at = time.monotonic() + AWAY
         found = await self.who_reads(settings, present)
         if self._reading is not None and self._reading[0] == (changes, settings):  # else there is newer to come
             self._found, self._at, self._of = found, at, (changes, settings)

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Collection
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from assistant.access.readers import SECONDS, Readers
+from assistant.access import readers as module
+from assistant.access.readers import AWAY, SECONDS, Readers
 from assistant.knowledge.store import StoreUnavailable
 from assistant.settings import Settings
 
@@ -113,3 +115,23 @@ async def test_what_is_remembered_is_not_read_again(groups: Collection[str]) -> 
     for _ in range(3):
         assert await readers.of(settings, "portal", groups) == {"demo"}
     assert base.asked == 1
+
+
+async def test_a_store_that_takes_long_to_say_that_it_is_away_is_not_asked_again_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Hanging(Base):
+        async def look_again(self) -> None:
+            clock.now += 2 * AWAY if self.away else 0.0
+            await super().look_again()
+
+    clock = SimpleNamespace(now=1000.0)
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    base, settings = Hanging(), Settings()
+    readers = Readers(cast(Any, base), cast(Any, Made()))
+    await readers.of(settings, "portal", ())
+    base.away = True
+    clock.now += SECONDS
+    for _ in range(3):
+        assert await readers.of(settings, "portal", ()) == {"demo"}
+    assert base.asked == 2
