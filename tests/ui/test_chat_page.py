@@ -111,6 +111,17 @@ async def test_a_reader_who_scrolls_up_is_left_there_while_an_answer_grows(page:
     assert await log.evaluate("log => log.scrollTop") == 0
 
 
+async def test_nothing_of_gradios_lies_over_the_conversation(page: Page) -> None:
+    """After a stop on a busy machine its tracker stayed there, and nothing could be clicked."""
+    shown = """() => {
+      const tracker = Object.assign(document.createElement("div"), { className: "wrap default full" });
+      tracker.dataset.testid = "status-tracker";
+      document.querySelector("#chat").append(tracker);
+      return getComputedStyle(tracker).display;
+    }"""
+    assert await page.evaluate(shown) == "none"
+
+
 async def test_what_is_typed_meanwhile_stays(page: Page) -> None:
     await ask(page, "hello")
     await expect(page.locator("#chat .bot-row").last).to_contain_text("word3", timeout=15_000)
