@@ -12,6 +12,7 @@ from assistant.app import VERSION, Assistant
 from ui.api_errors import error
 from ui.desk.keys import Keys
 from ui.front import add_failures, stand_before
+from ui.gradio_stubs import unwritten
 from ui.health import add_health_routes
 from ui.look import add_look_routes
 from ui.nowhere import add_nowhere
@@ -43,7 +44,7 @@ def create_app(assistant: Assistant, token: str, keys: Keys | None = None, gate:
 
 
 def _add_apis(app: FastAPI, assistant: Assistant, gate: Gate) -> None:
-    from ui.mcp_server import mount_mcp
+    from ui.mcp_door import mount_mcp
     from ui.native_api import add_native_api
     from ui.openai_api import add_openai_routes
     from ui.sign_in import add_sign_in_routes
@@ -61,7 +62,8 @@ def _add_apis(app: FastAPI, assistant: Assistant, gate: Gate) -> None:
 
 def _mount_desk(app: FastAPI, assistant: Assistant, keys: Keys) -> str:
     """The desk on ``app``; returns what its page's head holds."""
-    from ui.desk import mount
+    with unwritten():
+        from ui.desk import mount
 
     mount.mount(app, assistant, keys)
     return mount.head()
@@ -69,6 +71,7 @@ def _mount_desk(app: FastAPI, assistant: Assistant, keys: Keys) -> str:
 
 def _mount_page(app: FastAPI, assistant: Assistant) -> tuple[FastAPI, str]:
     """The chat page on ``app``; returns both together, and what the page's head holds."""
-    from ui import chat_page
+    with unwritten():
+        from ui import chat_page
 
     return chat_page.mount(app, assistant, PORTAL), chat_page.head(PORTAL)

@@ -24,6 +24,7 @@ from transformers import AutoModel, AutoTokenizer
 
 from assistant.knowledge.embedder import FastEmbedder
 from assistant.knowledge.models.export import TOKENIZER_FILES, sha256, source_folder
+from assistant.knowledge.models.residuals import keep_apart
 from assistant.routing import features
 from assistant.routing.classifier import CUE_SCALE, inputs
 from assistant.routing.encoder import DIMENSION, MAX_TOKENS, MODEL_FILE, TurnEncoder, pair
@@ -204,6 +205,7 @@ class Trainer:
             )
             quant_pre_process(fp32, clean, skip_symbolic_shape=True)
             quantize_dynamic(clean, target / MODEL_FILE, per_channel=True, weight_type=QuantType.QInt8)
+        keep_apart(target / MODEL_FILE)
         for name in TOKENIZER_FILES:
             shutil.copy(self._source / name, target / name)
 

@@ -4,12 +4,16 @@ import asyncio
 import hashlib
 import json
 import threading
+from pathlib import Path
 
 import httpx2
 import numpy as np
+import onnxruntime
 import pytest
 
+from assistant.knowledge.answerability import SHIPPED as READER
 from assistant.knowledge.embedder import SHIPPED, EmbedderError, FastEmbedder, OpenAIEmbedder
+from assistant.routing.encoder import SHIPPED as ROUTER
 
 TEXTS = ["annual leave", "how many days off do I get?", "the pump is broken " * 80, "", "ok", "VPN", "Urlaubstage"] * 9
 
@@ -141,3 +145,14 @@ async def test_an_endpoint_that_is_down_is_said_without_its_key() -> None:
     client = httpx2.AsyncClient(transport=httpx2.MockTransport(down))
     with pytest.raises(EmbedderError, match="embedding endpoint failed"):
         await remote(4, client).embed(["a"])
+
+
+@pytest.mark.parametrize("model", [SHIPPED, READER / "onnx", ROUTER])
+def test_no_shipped_model_uses_the_slow_kernel_for_sums(model: Path, tmp_path: Path) -> None:
+    """``assistant/knowledge/models/residuals.py`` says which and why."""
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    onnxruntime.InferenceSession(str(model / "model.onnx"), options, providers=["CPUExecutionProvider"])
+    optimised = (tmp_path / "optimised.onnx").read_bytes()
+    assert b"SkipLayerNormalization" not in optimised and b"LayerNormalization" in optimised

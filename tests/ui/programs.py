@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from assistant.access.identity import Denied, Identity
 from assistant.app import Assistant
 from tests.serving import free_port
-from ui.mcp_server import mount_mcp
+from ui.mcp_door import mount_mcp
 from ui.openai_api import add_openai_routes
 from ui.security import Harden
 

