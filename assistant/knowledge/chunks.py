@@ -23,6 +23,8 @@ _Path = tuple[str, ...]
 _LINE_END = re.compile("\n")
 _COUNTED_AT_ONCE = 200_000
 """Characters; most documents are shorter."""
+WHOLE, JOINTS = 1.1, 8
+"""A chunk's tokens are taken to be at most so many times those of its parts, and so many more."""
 
 
 def split(
@@ -71,14 +73,19 @@ class _Splitter:
         )
 
     def chunks(self) -> list[Chunk]:
-        made: list[Chunk] = []
+        large: list[Chunk] = []
+        small: list[Chunk] = []
         parts = self._code_parts() if self._document.code else self._parts()
         self._refine([part for part in parts if part.tokens > self._room[part.path]])
         for part in parts:
             room = self._room[part.path]
-            spans = [(part.start, part.end)] if part.tokens <= room else packed(part.pieces, room)
-            made += [self._chunk(self._shown[part.path], start, end) for start, end in spans]
-        made = self._fitting(made)
+            spans = [(part.start, part.end, part.tokens)] if part.tokens <= room else packed(part.pieces, room)
+            for start, end, tokens in spans:
+                # A whole counts for little more than its parts, so what is far from the bound is not counted again.
+                sure = (self._max - room + tokens) * WHOLE + JOINTS <= self._max
+                (small if sure else large).append(self._chunk(self._shown[part.path], start, end))
+        kept = (chunk for chunk in small if chunk.text)
+        made = sorted([*kept, *self._fitting(large)], key=lambda chunk: chunk.start)
         ends = (0, *(chunk.end for chunk in made))
         return [
             replace(chunk, position=position, of=len(made), gap=self._text[ends[position] : chunk.start])

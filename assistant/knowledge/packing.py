@@ -127,8 +127,8 @@ def _cut(piece: Piece, cuts: Iterable[int], level: int) -> list[Piece]:
     return made
 
 
-def packed(found: Sequence[Piece], room: int) -> list[tuple[int, int]]:
-    """The spans of the cheapest chunks of at most ``room`` tokens.
+def packed(found: Sequence[Piece], room: int) -> list[tuple[int, int, int]]:
+    """The spans of the cheapest chunks of at most ``room`` tokens, each with its tokens.
 
     A chunk costs one, the square of the share of the room that it leaves unused, and the cut before it.
     """
@@ -147,6 +147,7 @@ def packed(found: Sequence[Piece], room: int) -> list[tuple[int, int]]:
     spans = []
     end = len(found)
     while end:
-        spans.append((found[came[end]].start, found[end - 1].end))
+        chosen = found[came[end] : end]
+        spans.append((chosen[0].start, chosen[-1].end, sum(piece.tokens for piece in chosen)))
         end = came[end]
     return spans[::-1]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from assistant.knowledge.chunks import split
 from assistant.knowledge.documents import Chunk, Document
-from assistant.knowledge.embedder import Embedder, Vectors
+from assistant.knowledge.embedder import Embedder, EmbedderError, Vectors
 from assistant.knowledge.loading import IMPORTING
 from assistant.knowledge.store import Point
 
@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from llama_index.core.ingestion import IngestionPipeline
     from llama_index.core.schema import BaseNode
 
-TEXTS_AT_ONCE = 64
-"""Texts handed to the embedding model in one call: an endpoint's usual batch, a quarter of a second of the shipped
-model, which is how long a sync that is stopped goes on."""
+TEXTS_AT_ONCE, CALLS_AT_ONCE = 64, 2
+"""Texts handed to the embedding model in one call, an endpoint's usual batch; and calls, so that no core is left
+without a text at the end of one. Both take the shipped model half a second, which is how long a sync that is stopped
+goes on."""
 
 Known = Mapping[str, Sequence[float]]
 """Vectors that are stored already, by embedding text."""
@@ -156,45 +157,67 @@ def chunks_of(document: Document, collection: str, source: str, embedder: Embedd
     return [replace(chunk, source=source) for chunk in made]
 
 
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """Texts in line for their vectors; ``over`` is set when the call that took them along has ended."""
+
+    texts: Sequence[str]
+    vectors: asyncio.Future[Vectors]
+    over: asyncio.Event | None = None
+
+
 class Together:
     """Embeds for many callers, who wait in line: whoever is next takes along the texts of those behind."""
 
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
-        self._line: deque[tuple[Sequence[str], asyncio.Future[Vectors]]] = deque()
-        self._turn = asyncio.Lock()
+        self._line: deque[_Waiting] = deque()
+        self._turn = asyncio.Semaphore(CALLS_AT_ONCE)
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
         """One vector a text."""
-        mine: asyncio.Future[Vectors] = asyncio.get_running_loop().create_future()
-        place = (texts, mine)
-        self._line.append(place)
+        mine = _Waiting(texts, asyncio.get_running_loop().create_future())
+        self._line.append(mine)
         try:
-            async with self._turn:
-                if not mine.done():
-                    await self._serve()
-            return mine.result()
+            while not mine.vectors.done():
+                async with self._turn:
+                    if mine in self._line:
+                        try:
+                            await self._serve(mine, TEXTS_AT_ONCE)
+                        except EmbedderError:  # which may be for the sake of another's texts
+                            await self._serve(mine, 0)
+                if mine.over is not None:
+                    await mine.over.wait()
+            return mine.vectors.result()
         finally:
-            if place in self._line:
-                self._line.remove(place)
+            if mine in self._line:
+                self._line.remove(mine)
 
-    async def _serve(self) -> None:
-        """Embed for the first in line and for as many behind as fit."""
-        served = [self._line.popleft()]
-        size = len(served[0][0])
-        while self._line and size + len(self._line[0][0]) <= TEXTS_AT_ONCE:
+    async def _serve(self, first: _Waiting, most: int) -> None:
+        """Embed for one in line and for as many others as fit into so many texts."""
+        self._line.remove(first)
+        served, size = [first], len(first.texts)
+        while self._line and size + len(self._line[0].texts) <= most:
             served.append(self._line.popleft())
-            size += len(served[-1][0])
+            size += len(served[-1].texts)
+        over = asyncio.Event()
+        for each in served:
+            each.over = over
         try:
-            vectors = await self._embedder.embed([text for texts, _ in served for text in texts])
+            vectors = await self._embedder.embed([text for each in served for text in each.texts])
         except BaseException:
             # The others have their turn themselves.
-            self._line.extendleft(reversed(served))
+            for each in reversed(served):
+                each.over = None
+                self._line.appendleft(each)
             raise
+        finally:
+            over.set()
         start = 0
-        for texts, future in served:
-            future.set_result(vectors[start : start + len(texts)])
-            start += len(texts)
+        for each in served:
+            if not each.vectors.done():
+                each.vectors.set_result(vectors[start : start + len(each.texts)])
+            start += len(each.texts)
 
 
 class Budget:

@@ -30,7 +30,7 @@ from assistant.records.repository import Repository
 from tests.knowledge.kills import Kills
 
 Run = Callable[[Path, str], Awaitable[Report]]
-PARTS = 10
+ROUNDS = 3
 QUESTION = "How many days of annual leave can I carry over into the next year?"
 
 
@@ -74,7 +74,7 @@ async def ingestion(documents: Path, folder: Path) -> None:
         return await sync.run(collection, FolderSource(SourceSpec("folder", str(place))), lambda _: None)
 
     await pipeline_loaded(run, folder)
-    await rates(run, index, embedder, parts(documents, folder / "parts"))
+    await rates(run, index, embedder, documents)
     for _ in range(2):  # what was written just now has a version only after some seconds
         await run(documents, "all")
         await asyncio.sleep(4)
@@ -85,32 +85,22 @@ async def ingestion(documents: Path, folder: Path) -> None:
     await store.close()
 
 
-def parts(documents: Path, place: Path) -> list[Path]:
-    """The documents dealt out to folders, so that the sync and the embedder alone can take turns: what else the
-    machine does then meets both alike."""
-    files = sorted(file for file in documents.rglob("*") if file.is_file())
-    for number, file in enumerate(files):
-        part = place / str(number % PARTS) / file.relative_to(documents).parent
-        part.mkdir(parents=True, exist_ok=True)
-        shutil.copy(file, part)
-    return sorted(place.iterdir())
-
-
-async def rates(run: Run, index: Index, embedder: FastEmbedder, folders: list[Path]) -> None:
-    """First syncs of the parts and their texts embedded alone, by turns."""
+async def rates(run: Run, index: Index, embedder: FastEmbedder, documents: Path) -> None:
+    """First syncs of all documents, each into a collection of its own, and their texts embedded alone, by turns: what
+    else the machine does then meets both alike."""
     synced = alone = 0.0
-    documents = chunks = failed = 0
-    for part in folders:
-        report = await run(part, part.name)
-        texts = [chunk.embedding_text() async for chunk in index.scroll(part.name)]
-        alone += await timed(embedder, texts)
-        synced += report.seconds
-        documents, chunks, failed = documents + report.added, chunks + report.chunks, failed + len(report.failed)
-    row("documents, of them failed", f"{documents}, {failed}")
-    row("chunks", chunks)
+    chunks, ratios = 0, []
+    for number in range(ROUNDS):
+        report = await run(documents, f"first-{number}")
+        texts = [chunk.embedding_text() async for chunk in index.scroll(f"first-{number}")]
+        took = await timed(embedder, texts)
+        alone, synced, chunks = alone + took, synced + report.seconds, chunks + report.chunks
+        ratios.append(f"{took / report.seconds:.3f}")
+    row("documents, of them failed", f"{report.added}, {len(report.failed)}")
+    row("chunks", report.chunks)
     row(
         "ingestion rate / the embedder's alone",
-        f"{alone / synced:.3f} ({chunks / synced:.0f}/s, {chunks / alone:.0f}/s)",
+        f"{alone / synced:.3f} ({chunks / synced:.0f}/s, {chunks / alone:.0f}/s; {', '.join(ratios)})",
     )
 
 

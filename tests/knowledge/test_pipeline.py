@@ -7,15 +7,20 @@ import numpy as np
 import pytest
 
 from assistant.knowledge.embedder import EmbedderError, Vectors
-from assistant.knowledge.pipeline import TEXTS_AT_ONCE, Budget, Together
+from assistant.knowledge.pipeline import CALLS_AT_ONCE, TEXTS_AT_ONCE, Budget, Together
 from tests.knowledge.syncing import SmallEmbedder, vector
 
 
 class Slow(SmallEmbedder):
-    """Takes a moment, and fails for a text that says so."""
+    """Takes a moment, and fails for a text that says so. ``most`` calls were in it at once."""
+
+    now = most = 0
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
+        self.now += 1
+        self.most = max(self.most, self.now)
         await asyncio.sleep(0.01)
+        self.now -= 1
         if "bad" in texts:
             raise EmbedderError("bad text")
         return await super().embed(texts)
@@ -62,6 +67,7 @@ async def test_everybody_gets_the_vectors_of_their_own_texts() -> None:
     for texts, vectors in zip((each for each in asked if each), given, strict=True):
         assert np.array_equal(vectors, np.stack([vector(text) for text in texts]))
     assert max(embedder.calls) <= TEXTS_AT_ONCE and len(embedder.calls) < 10
+    assert embedder.most == CALLS_AT_ONCE, "no core waits for the end of a call"
 
 
 async def test_a_caller_that_fails_or_leaves_takes_nobody_along() -> None:
@@ -76,3 +82,15 @@ async def test_a_caller_that_fails_or_leaves_takes_nobody_along() -> None:
         await bad
     assert np.array_equal(await fine, [vector("fine")])
     assert leaving.cancelled()
+
+
+async def test_those_behind_a_text_that_fails_get_theirs_however_often_it_comes() -> None:
+    together = Together(Slow())
+    texts = [f"{number}" if number % 5 else "bad" for number in range(100)]
+    async with asyncio.timeout(20):
+        given = await asyncio.gather(*(together.embed([text]) for text in texts), return_exceptions=True)
+    for text, vectors in zip(texts, given, strict=True):
+        if text == "bad":
+            assert isinstance(vectors, EmbedderError)
+        else:
+            assert isinstance(vectors, np.ndarray) and np.array_equal(vectors, [vector(text)])
