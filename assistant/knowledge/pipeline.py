@@ -190,6 +190,7 @@ class Together:
                     await mine.over.wait()
             return mine.vectors.result()
         finally:
+            mine.vectors.cancel()  # whoever has left is not put in line again
             if mine in self._line:
                 self._line.remove(mine)
 
@@ -207,9 +208,9 @@ class Together:
             vectors = await self._embedder.embed([text for each in served for text in each.texts])
         except BaseException:
             # The others have their turn themselves.
-            for each in reversed(served):
+            for each in served:
                 each.over = None
-                self._line.appendleft(each)
+            self._line.extendleft(each for each in reversed(served) if not each.vectors.done())
             raise
         finally:
             over.set()

@@ -16,7 +16,12 @@ class Slow(SmallEmbedder):
 
     now = most = 0
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+
     async def embed(self, texts: Sequence[str]) -> Vectors:
+        self.asked += texts
         self.now += 1
         self.most = max(self.most, self.now)
         await asyncio.sleep(0.01)
@@ -94,3 +99,17 @@ async def test_those_behind_a_text_that_fails_get_theirs_however_often_it_comes(
             assert isinstance(vectors, EmbedderError)
         else:
             assert isinstance(vectors, np.ndarray) and np.array_equal(vectors, [vector(text)])
+
+
+async def test_whoever_leaves_while_a_call_fails_is_not_asked_for_again() -> None:
+    embedder = Slow()
+    together = Together(embedder)
+    busy = [asyncio.create_task(together.embed([f"busy {number}"])) for number in range(CALLS_AT_ONCE)]
+    await asyncio.sleep(0.001)
+    first, leaving = (asyncio.create_task(together.embed([text])) for text in ("first", "bad"))
+    await asyncio.gather(*busy)
+    await asyncio.sleep(0.001)  # now both are in one call
+    leaving.cancel()
+    assert len(await first) == 1
+    assert len(await together.embed(["later"])) == 1
+    assert embedder.asked.count("bad") == 1
