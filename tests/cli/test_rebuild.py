@@ -16,7 +16,7 @@ import httpx
 import pytest
 import yaml
 
-from tests.serving import CLI, Serving, environment, run, serving, write_settings
+from tests.serving import CLI, Serving, environment, free_port, run, serving, write_settings
 
 HOUSE = {"house": {"sources": ["docs"]}}
 
@@ -148,7 +148,7 @@ def test_a_rebuild_without_a_source_that_was_there_switches_nothing(tmp_path: Pa
 
 def test_an_index_of_another_version_is_refused_with_the_command_that_repairs_it(tmp_path: Path) -> None:
     fill(tmp_path, 2)
-    write_settings(tmp_path, collections=HOUSE)
+    write_settings(tmp_path, collections=HOUSE, server={"port": free_port()})
     assert run(tmp_path, "ingest").returncode == 0
     folder = tmp_path / "data" / "index"
     (live,) = folder.glob("*-f2-v1")
