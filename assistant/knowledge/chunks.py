@@ -38,8 +38,9 @@ def split(
     fence around a document that is code. What lies between two chunks is the second one's ``gap``, whole however long.
 
     ``max_tokens`` bounds ``Chunk.embedding_text()`` as ``count_tokens`` counts it, special tokens included
-    where it counts them; it is called with many texts at a time, a few times a document. Neighbouring
-    sections of fewer than ``min_tokens`` become one chunk, which then holds their headings; a heading with
+    where it counts them, as long as a whole counts for at most a tenth and eight tokens more than its parts: what is
+    that far from the bound is counted in parts alone. It is called with many texts at a time, a few times a document.
+    Neighbouring sections of fewer than ``min_tokens`` become one chunk, which then holds their headings; a heading with
     nothing below it is a chunk too. A title of more characters than half of ``max_tokens`` is shortened.
     """
     if max_tokens < 32:

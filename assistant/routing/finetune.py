@@ -23,8 +23,7 @@ import torch.nn.functional as F
 from transformers import AutoModel, AutoTokenizer
 
 from assistant.knowledge.embedder import FastEmbedder
-from assistant.knowledge.models.export import TOKENIZER_FILES, sha256, source_folder
-from assistant.knowledge.models.residuals import keep_apart
+from assistant.knowledge.models.export import TOKENIZER_FILES, quantised, sha256, source_folder
 from assistant.routing import features
 from assistant.routing.classifier import CUE_SCALE, inputs
 from assistant.routing.encoder import DIMENSION, MAX_TOKENS, MODEL_FILE, TurnEncoder, pair
@@ -171,9 +170,6 @@ class Trainer:
 
     def export(self, target: Path) -> None:
         """The encoder as ONNX, int8 per channel, with its tokenizer."""
-        from onnxruntime.quantization import QuantType, quantize_dynamic
-        from onnxruntime.quantization.shape_inference import quant_pre_process
-
         encoder = self.net.encoder
         encoder.set_attn_implementation("eager")
 
@@ -187,25 +183,12 @@ class Trainer:
             ) -> torch.Tensor:
                 return pooled(self.encoder, input_ids, attention_mask, token_type_ids)
 
-        names = ("input_ids", "attention_mask", "token_type_ids")
-        sample = self._tokenizer(["how many days", "and for contractors?"], ["", "user: hello"], padding=True)
-        shape = {name: {0: torch.export.Dim("batch"), 1: torch.export.Dim("tokens", max=512)} for name in names}
+        sample = self._tokenizer(
+            ["how many days", "and for contractors?"], ["", "user: hello"], padding=True, return_tensors="pt"
+        )
         target.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory() as work:
-            fp32, clean = Path(work) / "fp32.onnx", Path(work) / "clean.onnx"
-            torch.onnx.export(
-                Pooled().eval(),
-                tuple(torch.tensor(sample[name]) for name in names),
-                fp32,
-                input_names=list(names),
-                output_names=["pooled"],
-                dynamic_shapes=shape,
-                dynamo=True,
-                external_data=False,
-            )
-            quant_pre_process(fp32, clean, skip_symbolic_shape=True)
-            quantize_dynamic(clean, target / MODEL_FILE, per_channel=True, weight_type=QuantType.QInt8)
-        keep_apart(target / MODEL_FILE)
+            quantised(Pooled().eval(), sample, "pooled", Path(work) / "fp32.onnx", target / MODEL_FILE)
         for name in TOKENIZER_FILES:
             shutil.copy(self._source / name, target / name)
 

@@ -282,3 +282,18 @@ def test_the_budget_holds_for_the_real_tokenizer(text: str) -> None:
     made = chunks_of(text, minilm(), 64, 20)
     assert all(size <= 64 for size in minilm()([chunk.embedding_text() for chunk in made]))
     _assert_covered(text, made)
+
+
+def test_what_surely_fits_is_counted_in_its_parts_alone() -> None:
+    counted: list[str] = []
+
+    def count(texts: Sequence[str]) -> list[int]:
+        counted.extend(texts)
+        return words(texts)
+
+    text = "\n\n".join(f"Paragraph {number} says a little about the moths at dusk." for number in range(4))
+    (chunk,) = chunks_of(text, count, most=120)
+    assert sum(map(len, counted)) < 1.2 * len(text) and chunk.embedding_text() not in counted
+    counted.clear()
+    (chunk,) = chunks_of(text, count, most=42)
+    assert chunk.embedding_text() in counted, "near the bound it is"
