@@ -25,7 +25,8 @@ from connectors.base import (
 from connectors.errors import ConfigurationError
 from connectors.extract import quotes
 from connectors.ranking import Asked, rank
-from connectors.selecting import MOST_QUOTES, read_weights, select, whole_tables
+from connectors.selecting import MOST_QUOTES, read_weights, select
+from connectors.table_rows import whole_tables
 
 UNCONFIGURED = "No language model is configured"
 UNANSWERED = "No language model answered"
@@ -93,7 +94,7 @@ class BuiltinModel(ChatModel):
         ranked = rank(asked, documents, found, self._embed)
         unanswered = evidence is not None and evidence < ANSWERED
         chosen = select(ranked, read_weights(), NEAREST_QUOTES if unanswered else MOST_QUOTES)
-        chosen = whole_tables(chosen, ranked, found)
+        chosen = whole_tables(chosen, found, asked)
         if unanswered:
             return builtin_text.not_held(asked.turn, chosen, documents)
         return builtin_text.answer(chosen, documents)

@@ -21,10 +21,6 @@ PASSAGE_MARGIN, PASSAGE_RANK = 0.12, 0.08
 MOST_PASSAGES = 3
 ALIKE, CONTAINED = 0.92, 0.85
 """The cosine, or the share of a quote's words held by another, from which two say the same."""
-SHORT_TABLE = 8
-"""A table of so many rows is quoted whole where no row stands out."""
-STANDS_OUT = 0.05
-"""By which share of the turn's words a row stands out."""
 NEVER = -1e9
 
 
@@ -51,35 +47,6 @@ def select(ranked: Ranked, weights: Floats, most: int = MOST_QUOTES) -> list[Quo
             chosen += needed
     chosen = chosen or [int(scores.argmax())]
     return [ranked.quotes[index] for index in sorted(chosen)]
-
-
-def whole_tables(chosen: Sequence[Quote], ranked: Ranked, quotes: Sequence[Quote]) -> list[Quote]:
-    """The chosen quotes with each table in one piece: the rows that hold the most of the turn's words, or, where none
-    stands out, all of a short table. ``quotes`` are all that there are, of which the ranked ones are a part."""
-    made: list[Quote] = []
-    seen: set[tuple[int, int]] = set()
-    for quote in chosen:
-        table = (quote.document, quote.block)
-        if quote.kind != "row":
-            made.append(quote)
-        elif table not in seen:
-            seen.add(table)
-            made += _rows(table, chosen, ranked, quotes)
-    return made
-
-
-def _rows(table: tuple[int, int], chosen: Sequence[Quote], ranked: Ranked, quotes: Sequence[Quote]) -> list[Quote]:
-    column = SIGNALS.index("words")
-    words_of = {
-        quote: float(signals[column])
-        for quote, signals in zip(ranked.quotes, ranked.signals, strict=True)
-        if (quote.document, quote.block) == table
-    }
-    most = max(words_of.values())
-    every = [quote for quote in quotes if (quote.document, quote.block) == table]
-    if most > min(words_of.values()) + STANDS_OUT:
-        return [quote for quote in every if words_of.get(quote, 0.0) > most - STANDS_OUT]
-    return every if len(every) <= SHORT_TABLE else [quote for quote in every if quote in chosen]
 
 
 def _of_best_passages(quotes: Sequence[Quote], scores: Floats) -> Floats:
