@@ -63,12 +63,14 @@ class ChatMessage:
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
     """What a model is asked. ``temperature`` and ``max_tokens`` override the model's own configuration; ``evidence`` is
-    the probability that the documents answer the last message, for models that cannot judge it themselves."""
+    the probability that the documents answer the last message, and ``standing`` whether that message stands on its own
+    beside its conversation, for models that cannot judge it themselves."""
 
     messages: tuple[ChatMessage, ...]
     temperature: float | None = None
     max_tokens: int | None = None
     evidence: float | None = None
+    standing: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,10 @@ class BuiltinModel(ChatModel):
         documents = [part for message in request.messages for part in message.documents]
         turns = [message for message in request.messages if message.role != "system"]
         if documents:
-            answer, note = await asyncio.to_thread(self._quoted, turns, documents, request.evidence), NOTE
+            answer, note = (
+                await asyncio.to_thread(self._quoted, _asked(turns, request.standing), documents, request.evidence),
+                NOTE,
+            )
         else:
             answer, note = await asyncio.to_thread(self._nearest, turns)
         for piece in re.findall(r"\S+\s*|\s+", answer):
@@ -86,8 +89,7 @@ class BuiltinModel(ChatModel):
             return NOTHING_FITS, NO_EXAMPLE_NOTE
         return self._exchanges[best][1], VOICE_NOTE
 
-    def _quoted(self, turns: Sequence[ChatMessage], documents: Sequence[DocumentPart], evidence: float | None) -> str:
-        asked = _asked(turns)
+    def _quoted(self, asked: Asked, documents: Sequence[DocumentPart], evidence: float | None) -> str:
         found = [quote for index, part in enumerate(documents) for quote in quotes(index, part.text)]
         if not found or not asked.turn.strip():
             return builtin_text.not_held(asked.turn, (), documents)
@@ -100,8 +102,11 @@ class BuiltinModel(ChatModel):
         return builtin_text.answer(chosen, documents)
 
 
-def _asked(turns: Sequence[ChatMessage]) -> Asked:
-    """The last text of the last message is the turn; what stands before it was said earlier."""
+def _asked(turns: Sequence[ChatMessage], standing: bool) -> Asked:
+    """The last text of the last message is the turn; what stands before it was said earlier, and is left out where the
+    turn stands on its own."""
     said = [part.text for turn in turns if turn.role == "user" for part in turn.parts if isinstance(part, TextPart)]
     answers = [turn.text for turn in turns if turn.role == "assistant"]
+    if standing:
+        return Asked(said[-1])
     return Asked(said[-1] if said else "", tuple(said[-2::-1]), answers[-1] if answers else "")

@@ -74,6 +74,7 @@ class Answering:
             examples=self.examples,
             evidence=self.evidence.state if self.evidence else None,
             answered=self.found.evidence.score if route.name == "retrieve" else None,
+            standing=self.found.standing,
         )
         return Ask(self.models.of(self.turn.surface, role), request, version, frozenset(p.number for p in passages))
 

@@ -103,6 +103,7 @@ async def answers(
             today=date.today(),
             evidence=found.evidence.state,
             answered=found.evidence.score if each.route == "retrieve" else None,
+            standing=found.standing,
         )
         start = time.perf_counter()
         try:

@@ -74,16 +74,18 @@ async def _cases(passages: Path, turns: Path) -> list[_Case]:
         for number, (each, row) in enumerate(zip(asked, rows, strict=True)):
             if each.labelled.answerability not in ("answerable", "partial") or not each.reference.strip():
                 continue
-            found = (await retriever.search(each.labelled.turn)).passages
-            documents = [document(passage) for passage in found]
+            found = await retriever.search(each.labelled.turn)
+            documents = [document(passage) for passage in found.passages]
             held = [quote for place, part in enumerate(documents) for quote in quotes(place, part.text)]
             if held:
-                ranked = rank(_asked(each), documents, held, embedder.embed_now)
-                cases.append(_Case(each, str(row.get("id", number)).partition("<::>")[0], found, ranked))
+                ranked = rank(_asked(each, found.standing), documents, held, embedder.embed_now)
+                cases.append(_Case(each, str(row.get("id", number)).partition("<::>")[0], found.passages, ranked))
     return cases
 
 
-def _asked(each: AnsweredTurn) -> Asked:
+def _asked(each: AnsweredTurn, standing: bool) -> Asked:
+    if standing:
+        return Asked(each.labelled.turn.text)
     history = each.labelled.turn.history[::-1]
     earlier = tuple(message.content for message in history if message.role == "user")
     return Asked(

@@ -42,9 +42,10 @@ def compose(
     examples: Sequence[VoiceExample] = (),
     evidence: EvidenceState | None = None,
     answered: float | None = None,
+    standing: bool = False,
 ) -> tuple[ChatRequest, str]:
     """The request for a turn and the version of the prompt that it was made with. ``answered`` is the probability that
-    the passages answer the turn."""
+    the passages answer the turn, ``standing`` whether it stands on its own."""
     prompt = prompts.load(route.prompt)
     values: dict[str, object] = {
         "organisation": organisation,
@@ -55,7 +56,7 @@ def compose(
     }
     system = prompt.render(**{name: value for name, value in values.items() if name in prompt.variables})
     messages = (ChatMessage.of("system", _with_wishes(system, turn)), *_conversation(turn, passages))
-    return ChatRequest(messages, evidence=answered), prompt.version
+    return ChatRequest(messages, evidence=answered, standing=standing), prompt.version
 
 
 def restyle(

@@ -57,7 +57,7 @@ async def measured(passages: Path, turns: Path, embedder: FastEmbedder) -> tuple
     """Signals and what reading says [n, signals + 2], labels and conversations of a set."""
     chunks = evaluate.read_passages(passages)
     labelled = evaluate.read_turns(turns, {chunk.document for chunk in chunks})
-    groups = [_conversation(line, number) for number, line in enumerate(turns.read_text("utf-8").splitlines())]
+    groups = [conversation(line, number) for number, line in enumerate(turns.read_text("utf-8").splitlines())]
     rows, labels, kept = [], [], []
     async with evaluate.indexed(chunks, embedder, lambda _: None) as index:
         retriever = Retriever(index, embedder, reading=Answerability())
@@ -71,7 +71,8 @@ async def measured(passages: Path, turns: Path, embedder: FastEmbedder) -> tuple
     return np.array(rows), np.array(labels), kept
 
 
-def _conversation(line: str, number: int) -> str:
+def conversation(line: str, number: int) -> str:
+    """The conversation of a line of a file of turns."""
     row = json.loads(line)
     return str(row.get("conversation") or str(row.get("id", number)).partition("<::>")[0])
 

@@ -20,6 +20,7 @@ from assistant.knowledge import disagreement, freshness
 from assistant.knowledge.documents import Passage
 from assistant.knowledge.embedder import Embedder, EmbedderError, Vectors
 from assistant.knowledge.evidence import NOTHING, Evidence, EvidenceModel, Signals, signals
+from assistant.knowledge.leaning import ANSWER_CHARACTERS, leaning, mix
 from assistant.knowledge.overview import overview
 from assistant.knowledge.passages import Joined, folded, joined, neighbours, varied
 from assistant.knowledge.remembered import Remembered
@@ -28,12 +29,8 @@ from assistant.knowledge.store.bm25 import held
 from assistant.routing.classifier import Embedded
 
 log = logging.getLogger(__name__)
-USER_WEIGHT = 0.27
-ANSWER_WEIGHT = 0.2
-"""Weights of the latest earlier user turn and of the previous answer, beside 1 for the turn itself."""
-DEPENDENT_WORDS = 16
-"""A turn of so many words or fewer is taken to lean on its conversation; a longer one less and less."""
-ANSWER_CHARACTERS = 600
+ALONE = 20
+"""How many candidates of each side a turn is searched for without its conversation."""
 OF_FILES = 2
 """One in so many passages, at least, is of an attached file that the turn is about."""
 WHOLE = 0.9
@@ -71,17 +68,31 @@ class Rewriter(Protocol):
 @dataclass(frozen=True, slots=True)
 class Found:
     """Passages, best first, numbered from 1; ``query`` is what was searched, in words; ``evidence`` whether the
-    passages can answer the turn; ``fresh`` whether newer documents were put first."""
+    passages can answer the turn; ``fresh`` whether newer documents were put first; ``standing`` whether the turn was
+    found to stand on its own, beside its conversation."""
 
     query: str
     passages: tuple[Passage, ...] = ()
     evidence: Evidence = NOTHING
     fresh: bool = False
+    standing: bool = False
 
     @property
     def similarity(self) -> float | None:
         """The closest passage's cosine to the query, None if nothing was found."""
         return max((passage.similarity for passage in self.passages), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Query:
+    """What is searched: in words, as weighted texts, and their vectors, one a text; the closest cosine to the turn
+    without its conversation, None where it has none, and whether it stands on its own."""
+
+    said: str
+    terms: Sequence[tuple[str, float]]
+    vectors: Vectors
+    alone: float | None = None
+    standing: bool = False
 
 
 class Searcher(Protocol):
@@ -137,20 +148,20 @@ class Retriever:
             return await self._overview(turn, turn.attached)
         if turn.attached is not None and turn.attached.asked not in ("", turn.text):
             turn, embedded = replace(turn, text=turn.attached.asked), None
-        query, terms, vectors = await self._query(turn, embedded)
-        hits, alone = await asyncio.gather(self.candidates(turn, terms, vectors), self._alone(turn, vectors))
+        asked = await self._query(turn, embedded)
+        hits = await self.candidates(turn, asked.terms, asked.vectors)
         fresh = freshness.asks_for_present(turn.text)
-        said = signals(turn.text, turn.history, terms, vectors, hits, alone)
+        said = signals(turn.text, turn.history, asked.terms, asked.vectors, hits, asked.alone)
         evidence = self._evidence(await self._read(turn, said, hits) if self._evidence.doubts(said) else said)
-        ordered = varied(freshness.newer_first(hits) if fresh else await self._reranked(query, hits))
+        ordered = varied(freshness.newer_first(hits) if fresh else await self._reranked(asked.said, hits))
         if turn.attached is not None and turn.attached.meant:
             evidence, ordered = await self._with_files(turn.attached, evidence, ordered)
         chosen = folded(ordered, self._passages)
         near = [identity for hit, _ in chosen for identity in neighbours(hit.chunk)]
         around = {chunk.id: chunk for chunk in await self._index.chunks(near, turn.collections)}
         earlier = [message.content for message in turn.history if message.role == "user"]
-        asked = " ".join([turn.text, *earlier[-self._history_turns :]] if self._history_turns else [turn.text])
-        return Found(query, _numbered(joined(chosen, around), asked), evidence, fresh)
+        talk = " ".join([turn.text, *earlier[-self._history_turns :]] if self._history_turns else [turn.text])
+        return Found(asked.said, _numbered(joined(chosen, around), talk), evidence, fresh, asked.standing)
 
     async def expect(self, answer: str) -> None:
         """Keep the vector of an answer that the next turn's query will be mixed with. Raises EmbedderError."""
@@ -180,15 +191,15 @@ class Retriever:
 
     async def ranked(self, turn: Turn) -> list[Hit]:
         """The chunks as they are ranked, before folding and joining: what `assistant eval retrieval` measures."""
-        query, terms, vectors = await self._query(turn, None)
-        hits = await self.candidates(turn, terms, vectors)
-        return await self._reranked(query, hits)
+        asked = await self._query(turn, None)
+        return await self._reranked(asked.said, await self.candidates(turn, asked.terms, asked.vectors))
 
     async def signals(self, turn: Turn) -> Signals:
         """What the evidence model reads of a turn: `assistant.knowledge.evidence_fit` learns from it."""
-        _, terms, vectors = await self._query(turn, None)
-        hits, alone = await asyncio.gather(self.candidates(turn, terms, vectors), self._alone(turn, vectors))
-        return await self._read(turn, signals(turn.text, turn.history, terms, vectors, hits, alone), hits)
+        asked = await self._query(turn, None)
+        hits = await self.candidates(turn, asked.terms, asked.vectors)
+        said = signals(turn.text, turn.history, asked.terms, asked.vectors, hits, asked.alone)
+        return await self._read(turn, said, hits)
 
     async def _read(self, turn: Turn, said: Signals, hits: Sequence[Hit]) -> Signals:
         """The signals with what reading the best hits says, if it can be done; it must not stop the search."""
@@ -201,12 +212,11 @@ class Retriever:
             log.warning("searched without reading what was found: %s", error)
             return said
 
-    async def _alone(self, turn: Turn, vectors: Vectors) -> float | None:
-        """The closest cosine to the turn without its conversation, None where it has none."""
-        if len(vectors) == 1:
-            return None
-        own = HybridQuery(vectors[0].tolist(), (), turn.collections, limit=1, prefetch=1, weights=(1.0, 0.0))
-        return max((hit.similarity for hit in await self._index.search(own)), default=0.0)
+    async def alone(self, turn: Turn, vector: Vectors) -> list[Hit]:
+        """What the turn finds without its conversation, best first."""
+        terms = [(turn.text, 1.0)]
+        own = HybridQuery(vector.tolist(), terms, turn.collections, limit=2 * ALONE, prefetch=ALONE)
+        return weighed(await self._index.search(own), terms)
 
     async def candidates(self, turn: Turn, terms: Sequence[tuple[str, float]], vectors: Vectors) -> list[Hit]:
         """The hybrid search alone, best first."""
@@ -226,17 +236,23 @@ class Retriever:
         hits = {hit.chunk.id: hit for hit in (*found, *of_files)}
         return weighed(list(hits.values()), terms)[: 2 * self._candidates]
 
-    async def _query(self, turn: Turn, embedded: Embedded | None) -> tuple[str, list[tuple[str, float]], Vectors]:
-        """What is searched: in words, as weighted texts, and their vectors, one a text."""
+    async def _query(self, turn: Turn, embedded: Embedded | None) -> _Query:
         rewritten = await self._rewriter.rewrite(turn) if self._rewriter is not None and turn.history else None
         if rewritten is not None:
-            return rewritten, [(rewritten, 1.0)], await self._embedder.embed([rewritten])
+            return _Query(rewritten, [(rewritten, 1.0)], await self._embedder.embed([rewritten]))
         terms = mix(turn.text, turn.history, self._history_turns)
-        query = turn.text if len(terms) == 1 else f"{turn.text} ⟵ {terms[1][0][:80]}"
+        said = turn.text if len(terms) == 1 else f"{turn.text} ⟵ {terms[1][0][:80]}"
         own = embedded.vector if embedded is not None and embedded.embedder == self._embedder.name else None
         if own is not None:
             self._remembered.keep([turn.text], own[None, :])
-        return query, terms, await self._remembered.embed([text for text, _ in terms], self._embedder)
+        vectors = await self._remembered.embed([text for text, _ in terms], self._embedder)
+        if len(terms) == 1:
+            return _Query(said, terms, vectors)
+        hits = await self.alone(turn, vectors[0])
+        standing = leaning().stands(turn.text, vectors, hits)
+        if standing:
+            terms = mix(turn.text, turn.history, self._history_turns, standing=True)
+        return _Query(said, terms, vectors, max((hit.similarity for hit in hits), default=0.0), standing)
 
     async def _reranked(self, query: str, hits: list[Hit]) -> list[Hit]:
         """The hits in the reranker's order, if there is one; one that cannot run must not stop the search."""
@@ -293,15 +309,3 @@ def _numbered(made: Sequence[Joined], asked: str) -> tuple[Passage, ...]:
 def _span(each: Joined) -> tuple[int, int]:
     start = each.hit.chunk.start - each.chunk.start
     return start, start + len(each.hit.chunk.text)
-
-
-def mix(text: str, history: Sequence[Message], history_turns: int) -> list[tuple[str, float]]:
-    """Texts and weights that make the query: the turn at 1, earlier user turns fading, the previous answer."""
-    terms = [(text, 1.0)]
-    earlier = [message.content for message in reversed(history) if message.role == "user"][:history_turns]
-    leans = min(1.0, DEPENDENT_WORDS / max(len(text.split()), 1)) ** 2
-    terms += [(said, leans * USER_WEIGHT / (age + 1)) for age, said in enumerate(earlier)]
-    answer = next((message.content for message in reversed(history) if message.role == "assistant"), "")
-    if answer and history_turns:
-        terms.append((answer[:ANSWER_CHARACTERS], leans * ANSWER_WEIGHT))
-    return terms

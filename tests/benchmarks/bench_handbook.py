@@ -71,6 +71,7 @@ async def write_sets(assistant: Assistant, folder: Path) -> None:
     turns = [
         {key: row[key] for key in ("id", "history", "turn")}
         | {"answerability": "answerable" if row["pages"] else "unanswerable"}
+        | {"relevant": [chunk.id for chunk in chunks if chunk.document in row["pages"]]}
         for row in rows()
     ]
     written = "".join(json.dumps(each) + "\n" for each in turns)

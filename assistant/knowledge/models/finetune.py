@@ -98,7 +98,7 @@ def through(layers: Any, hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tens
 
 
 def mixed(turn: str, history: Sequence[Message]) -> list[tuple[str, float]]:
-    from assistant.knowledge.retrieve import mix
+    from assistant.knowledge.leaning import mix
 
     return mix(turn, history, HISTORY_TURNS)
 
