@@ -3,7 +3,8 @@
 Without a language model: sentences of two documents that say the same in mostly the same words, or that both hold what
 the turn asks for, and give values of one kind (days, money, a percentage, a date, a time) that differ. In doubt nothing
 is said: who is told that a passage is out of date where it is not stops to believe it. So sentences that differ in whom
-or what they are about ("full-time", "in Paris") are about different things.
+or what they are about ("full-time", "in Paris") are about different things. Of two sections under a heading that is
+asked for, and about as near to the turn, the newer goes first as well, without a word about the older one.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import lru_cache
 
 from assistant.knowledge.documents import Chunk
@@ -28,6 +30,9 @@ ASKED_PART, ASKED_PART_WITH_HEAD, ASKED_PART_OF_LONGER = 0.6, 0.8, 0.3
 where some stand only in the headings above, and which part of the longer sentence's they must share."""
 SAME_ASKED = 0.75
 """Which part of the turn's words that either holds both must hold."""
+ABOUT_AS_NEAR = 0.15
+"""The cosine by which an older section of the same heading may be nearer to the turn, and yet the newer goes first."""
+MUCH_NEWER = timedelta(days=90)
 MOST_VALUES = 3
 """Values of one kind in a sentence; more are a list, in which each is about something else."""
 
@@ -68,9 +73,10 @@ class _Statement:
     row: bool
 
 
-def newer_leads(chunks: Sequence[Chunk], asked: str) -> tuple[list[int], dict[int, int]]:
+def newer_leads(chunks: Sequence[Chunk], asked: str, near: Sequence[float] = ()) -> tuple[list[int], dict[int, int]]:
     """The order in which passages stand when the newer of two that disagree leads, as indices into ``chunks``, and for
-    each older one the index of the newest that disagrees with it. ``asked`` is the turn with what it follows."""
+    each older one the index of the newest that disagrees with it. ``asked`` is the turn with what it follows, ``near``
+    how near each passage is to it, as a cosine; without it only those that disagree change places."""
     wanted = frozenset(_words(asked))
     older: dict[int, int] = {}
     for one, first in enumerate(chunks):
@@ -81,11 +87,28 @@ def newer_leads(chunks: Sequence[Chunk], asked: str) -> tuple[list[int], dict[in
             if best is None or _is_older(chunks[best], second):
                 older[one] = two
     order = list(range(len(chunks)))
-    for old, new in sorted(older.items()):
+    again = [
+        (old, new) for old in order for new in order[old + 1 :] if near and _supersedes(chunks, near, new, old, wanted)
+    ]
+    for old, new in sorted([*older.items(), *again]):
         if order.index(new) > order.index(old):
             order.remove(new)
             order.insert(order.index(old), new)
     return order, older
+
+
+def _supersedes(chunks: Sequence[Chunk], near: Sequence[float], new: int, old: int, wanted: frozenset[str]) -> bool:
+    """Whether a section stands under what is asked for as an older one does, is as near, and gives figures too."""
+    one, other = chunks[old], chunks[new]
+    if not _is_older(one, other) or near[old] - near[new] > ABOUT_AS_NEAR:
+        return False
+    if one.modified is None or other.modified is None or other.modified - one.modified < MUCH_NEWER:
+        return False
+    before, after = (
+        frozenset(_words(chunk.below_title[-1])) if chunk.below_title else frozenset() for chunk in (one, other)
+    )
+    named = before & wanted
+    return bool(named) and named <= after and all(any(map(str.isdigit, chunk.text)) for chunk in (one, other))
 
 
 def _is_older(one: Chunk, other: Chunk) -> bool:

@@ -290,7 +290,7 @@ def _scored(hit: Hit, score: float) -> Hit:
 
 def _numbered(made: Sequence[Joined], asked: str) -> tuple[Passage, ...]:
     """The passages in their final order and with their numbers, the newer of two that disagree first."""
-    order, older = disagreement.newer_leads([each.chunk for each in made], asked)
+    order, older = disagreement.newer_leads([m.chunk for m in made], asked, [m.hit.similarity for m in made])
     number = {place: n for n, place in enumerate(order, 1)}
     return tuple(
         Passage(

@@ -261,3 +261,34 @@ def test_rows_of_two_tables_under_what_is_asked_disagree(older: str, newer: str,
     chunks = [table("Allowances 2024", older, date(2024, 1, 8)), table("Travel", newer, date(2026, 3, 2))]
     order, marked = newer_leads(chunks, asked)
     assert (order, marked) == (([1, 0], {0: 1}) if differ else ([0, 1], {}))
+
+
+OLD_RATES = "| Vehicle | Pence |\n|---|---|\n| Car or van, up to 8,000 miles | 42 |"
+NEW_RATES = "| Vehicle | Rate |\n|---|---|\n| Car, first 8,000 miles in the tax year | 48p |"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "near", "first"),
+    [
+        (("Mileage for private vehicles",), ("What we pay", "Mileage"), (0.59, 0.55), 1),
+        (("Mileage for private vehicles",), ("What we pay", "Mileage"), (0.80, 0.55), 0),
+        (("Mileage for private vehicles",), ("What we pay", "Trains"), (0.59, 0.55), 0),
+        (("Vehicles",), ("Vehicles",), (0.59, 0.55), 0),
+        ((), ("Mileage",), (0.59, 0.55), 0),
+    ],
+)
+def test_of_two_sections_under_what_is_asked_the_newer_goes_first_and_nothing_is_said_of_the_older(
+    old: tuple[str, ...], new: tuple[str, ...], near: tuple[float, float], first: int
+) -> None:
+    chunks = [chunk(OLD_RATES, 2024, "2024", "Allowances", *old), chunk(NEW_RATES, 2026, "now", "Travel", *new)]
+    order, older = newer_leads(chunks, "mileage for my car", near)
+    assert (order[0], older) == (first, {})
+    assert newer_leads(chunks, "mileage for my car") == ([0, 1], {})
+
+
+def test_a_section_that_is_hardly_newer_or_gives_no_figures_stays_where_it_is() -> None:
+    old = chunk(OLD_RATES, 2024, "2024", "Allowances", "Mileage")
+    new = chunk(NEW_RATES, 2026, "now", "Travel", "Mileage")
+    assert newer_leads([old, new], "mileage?", (0.5, 0.5))[0] == [1, 0]
+    assert newer_leads([old, replace(new, modified=date(2024, 3, 1))], "mileage?", (0.5, 0.5))[0] == [0, 1]
+    assert newer_leads([old, replace(new, text="Ask the travel desk.")], "mileage?", (0.5, 0.5))[0] == [0, 1]
