@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from assistant.conversation.turn import Message
 
@@ -59,15 +59,20 @@ class LabelledTurn:
 
 
 def read(path: Path) -> list[LabelledTurn]:
-    """The turns of a file; a turn without ``conversation`` is one of its own. Raises LabelsError."""
+    """The turns of a file, or of all files of a folder; a turn without ``conversation`` is one of its own. Raises
+    LabelsError."""
+    if path.is_dir():
+        return read_all(sorted(path.glob("*.jsonl"))) or _nothing(path)
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise LabelsError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
     turns = [_turn(line, f"{path}:{number}") for number, line in enumerate(lines, 1) if line.strip()]
-    if not turns:
-        raise LabelsError(f"{path} holds no turns")
-    return turns
+    return turns or _nothing(path)
+
+
+def _nothing(path: Path) -> NoReturn:
+    raise LabelsError(f"{path} holds no turns")
 
 
 def read_all(paths: Iterable[Path]) -> list[LabelledTurn]:

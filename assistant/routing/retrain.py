@@ -2,7 +2,7 @@
 
 The encoder stays. Corrections are fitted from the heads before, together with the shipped turns as those see them; own
 turns with shipped ones that count little, since many own ones tell more of the organisation. Nothing that is judged on
-is trained on: `held_apart.jsonl`, and one conversation in five of what people said.
+is trained on: `held_apart/`, and one conversation in five of what people said.
 """
 
 from __future__ import annotations
@@ -25,12 +25,14 @@ from assistant.routing.rows import Rows
 from assistant.routing.versions import Ready, Versions
 
 HERE = Path(__file__).parent
-HELD_APART = HERE / "held_apart.jsonl"
+HELD_APART = HERE / "held_apart"
 EXAMPLES = HERE / "examples"
 ONE_IN = 5
 CORRECTION_COUNTS, PENALTY = (10.0, 3.0, 1.0, 0.3), 30.0
 """As how many shipped turns a correction counts, tried until nothing speaks against it; and how strongly the heads
 before hold then."""
+HOLDING = 8_000
+"""So many shipped turns, of conversations drawn once and for all, hold what is known in place; more take longer."""
 SHIPPED_COUNTS = (0.005, 0.0005)
 """What a shipped turn counts beside own turns, so that heads keep what these do not speak of: the first that costs the
 own turns held apart nothing, else nothing."""
@@ -112,6 +114,7 @@ class Bench:
         apart = read(self.held_apart)
         known = {_same(each) for each in apart}
         turns = [each for each in read_all(sorted(self.examples.glob("*.jsonl"))) if _same(each) not in known]
+        turns = sorted(turns, key=lambda each: bucket(each.conversation, 2**32, salt="hold"))[:HOLDING]
         x = rows.kept([*turns, *apart], self.telling("Reading the shipped turns"))
         return self._left(x[: len(turns)], turns), self._left(x[len(turns) :], apart)
 

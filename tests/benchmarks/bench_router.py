@@ -40,7 +40,7 @@ from assistant.routing.labelled import LabelledTurn, read, read_all
 from assistant.routing.router import Costs, Router
 from tests.conftest import ROOT
 
-TEST = ROOT / "assistant" / "routing" / "held_apart.jsonl"
+TEST = ROOT / "assistant" / "routing" / "held_apart" / "hard.jsonl"
 TRAINING = sorted((ROOT / "assistant" / "routing" / "examples").glob("*.jsonl"))
 LINEAR_PENALTY = 0.5
 Form = Callable[[LabelledTurn], str]

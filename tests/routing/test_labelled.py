@@ -65,6 +65,15 @@ def test_no_turns_and_no_file_are_said(tmp_path: Path) -> None:
         read(tmp_path / "missing.jsonl")
 
 
+def test_a_folder_is_all_of_its_files(tmp_path: Path) -> None:
+    with pytest.raises(LabelsError, match="holds no turns"):
+        read(tmp_path)
+    (tmp_path / "b.jsonl").write_text('{"turn": "hello", "information": false}')
+    (tmp_path / "a.jsonl").write_text('{"turn": "how many days?", "information": true}')
+    (tmp_path / "notes.txt").write_text("not read")
+    assert [each.turn for each in read(tmp_path)] == ["how many days?", "hello"]
+
+
 def test_voice_counts_only_where_something_is_looked_up(tmp_path: Path) -> None:
     (tmp_path / "t.jsonl").write_text('{"turn": "hi", "information": false, "voice": true}')
     assert read(tmp_path / "t.jsonl")[0].voice is None

@@ -234,6 +234,15 @@ def test_what_is_held_apart_is_never_learnt_from(bench: Callable[..., Bench], tu
     assert len(examples) == 160 and len(apart) == 80
 
 
+def test_so_many_shipped_turns_as_hold_what_is_known_are_drawn_once_and_for_all(
+    bench: Callable[..., Bench], turns: list[LabelledTurn], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retrain, "HOLDING", 60)
+    first, again = (made.shipped(made.rows(made.versions.load_current()))[0][1] for made in (bench(), bench()))
+    assert len(first) == 60 and list(first) == list(again)
+    assert set(first) <= set(turns[:160]) and set(first) != set(turns[:60])
+
+
 def test_heads_of_other_questions_stay_and_few_turns_keep_close_to_the_prior() -> None:
     width = heads.load(SHIPPED).dimension
     prior = replace(flat(width), heads={**flat(width).heads, ASK: Head(np.ones(width), 0.3)})
