@@ -100,7 +100,7 @@ async def try_question(assistant: Assistant, asked: Asked) -> Tried:
     found, read = await asyncio.gather(retriever.search(turn), retriever.signals(turn))
     if not heard.queries:
         return _nothing(found, searched)
-    query = heard.queries[0]
+    query = max(heard.queries, key=lambda each: len(each.terms))  # not that of the turn without its conversation
     dense, bm25, both = await asyncio.gather(
         live.index.search(replace(query, weights=(1.0, 0.0), limit=SHOWN)),
         live.index.search(replace(query, weights=(0.0, 1.0), limit=SHOWN)),
