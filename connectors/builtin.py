@@ -34,10 +34,6 @@ UNANSWERED = "No language model answered"
 NOTE = f"{UNCONFIGURED}: this quotes the documents and writes nothing of its own."
 VOICE_NOTE = f"{UNCONFIGURED}: this is the nearest of the voice examples."
 NO_EXAMPLE_NOTE = f"{UNCONFIGURED}, and no voice example fits this turn."
-NOTHING_FITS = (
-    "That is more than I can do on my own: without a language model I quote your documents and make a little small "
-    "talk. Whoever runs this assistant can add one in `assistant.yaml`."
-)
 ANSWERED = 0.35
 """P(the documents answer) below which it says that they do not (docs/figures.md)."""
 NEAREST_QUOTES = 2
@@ -79,14 +75,15 @@ class BuiltinModel(ChatModel):
 
     def _nearest(self, turns: Sequence[ChatMessage]) -> tuple[str, str]:
         said = turns[-1].text if turns else ""
+        nothing = builtin_text.nothing_fits(said)
         if not self._exchanges or not said.strip():
-            return NOTHING_FITS, NO_EXAMPLE_NOTE
+            return nothing, NO_EXAMPLE_NOTE
         if self._said is None:
             self._said = self._embed([example for example, _ in self._exchanges])
         fits = self._said @ self._embed([said])[0]
         best = int(fits.argmax())
         if fits[best] < (SHORT_FIT if len(said.split()) <= SHORT_WORDS else EXAMPLE_FIT):
-            return NOTHING_FITS, NO_EXAMPLE_NOTE
+            return nothing, NO_EXAMPLE_NOTE
         return self._exchanges[best][1], VOICE_NOTE
 
     def _quoted(self, asked: Asked, documents: Sequence[DocumentPart], evidence: float | None) -> str:

@@ -13,6 +13,16 @@ NOT_HELD = {
     "en": "The documents do not hold the answer to this.",
     "de": "Die Dokumente enthalten keine Antwort darauf.",
 }
+NOTHING_FITS = {
+    "en": "That is more than I can do on my own: without a language model I quote your documents and make a little "
+    "small talk.",
+    "de": "Das kann ich allein nicht: Ohne Sprachmodell zitiere ich eure Dokumente und plaudere ein wenig.",
+}
+FOR_OPERATORS = {
+    "en": " Whoever runs this assistant can add one in `assistant.yaml`.",
+    "de": " Wer diesen Assistenten betreibt, kann in `assistant.yaml` eines eintragen.",
+}
+"""What follows for whoever runs the assistant: nothing for the readers of another site."""
 NEAREST = {"en": "What comes nearest:", "de": "Am nächsten kommt:"}
 
 _GERMAN = frozenset(
@@ -48,6 +58,12 @@ def answer(quotes: Sequence[Quote], documents: Sequence[DocumentPart]) -> str:
         cite = f" [{documents[document].number}]"
         blocks += _sentences(some, cite) if kind == "sentence" else _set_apart(some, kind, cite)
     return "\n\n".join(blocks)
+
+
+def nothing_fits(said: str) -> str:
+    """That neither documents nor voice examples are to hand, in the language of the turn."""
+    spoken = language(said)
+    return NOTHING_FITS[spoken] + FOR_OPERATORS[spoken]
 
 
 def not_held(asked: str, quotes: Sequence[Quote], documents: Sequence[DocumentPart]) -> str:

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from connectors.builtin import NOTHING_FITS
+from connectors.builtin_text import FOR_OPERATORS
 from ui.links import nowhere
 from ui.rendering import RENDERED, block, blocks_of, plain
 from ui.widget_html import safe
 
 Wire = dict[str, Any]
-FOR_OPERATORS = NOTHING_FITS[NOTHING_FITS.index(" Whoever runs") :]
-"""What the builtin model says to whoever runs the assistant: nothing for the readers of another site."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +29,18 @@ class Reading:
 
 def answer_blocks(text: str, how: Reading, marks: Sequence[Any] = ()) -> list[str]:
     """A whole answer, each block one element; what is beyond the part that is read as Markdown comes as one more."""
-    text = text.removesuffix(FOR_OPERATORS).rstrip()  # as the chat page does
+    text = for_readers(text)
     start = len(text) - len(text.lstrip())
     end = _cut(text, start)
     found = [_one(text[a:b], how, _within(marks, a, b)) for a, b in _spans(text, start, end)]
     return [*found, _plain(text[end:], how)] if text[end:].strip() else found
+
+
+def for_readers(text: str) -> str:
+    """An answer without what the builtin model says to whoever runs the assistant."""
+    for each in FOR_OPERATORS.values():
+        text = text.removesuffix(each)
+    return text.rstrip()
 
 
 class GrowingBlocks:

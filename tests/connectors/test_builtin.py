@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from assistant.knowledge.embedder import FastEmbedder
 from connectors import ChatMessage, ChatRequest, DocumentPart, TextPart
-from connectors.builtin import ANSWERED, NO_EXAMPLE_NOTE, NOTE, NOTHING_FITS, VOICE_NOTE, BuiltinModel
-from connectors.builtin_text import NEAREST, NOT_HELD
+from connectors.builtin import ANSWERED, NO_EXAMPLE_NOTE, NOTE, VOICE_NOTE, BuiltinModel
+from connectors.builtin_text import FOR_OPERATORS, NEAREST, NOT_HELD, NOTHING_FITS, nothing_fits
 
 LEAVE = DocumentPart(
     1,
@@ -128,7 +128,12 @@ async def test_without_documents_it_repeats_the_nearest_example(model: BuiltinMo
 
 
 async def test_it_says_so_where_no_example_fits(model: BuiltinModel) -> None:
-    assert await ask(model, "Shorten this: the pump must be primed twice") == (NOTHING_FITS, NO_EXAMPLE_NOTE)
+    assert await ask(model, "Shorten this: the pump must be primed twice") == (
+        NOTHING_FITS["en"] + FOR_OPERATORS["en"],
+        NO_EXAMPLE_NOTE,
+    )
+    answer, _ = await ask(model, "Bitte kürze das: die Pumpe muss zweimal entlüftet werden")
+    assert answer == nothing_fits("das ist das") == NOTHING_FITS["de"] + FOR_OPERATORS["de"]
 
 
 @settings(max_examples=25, deadline=None)

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from connectors.builtin import NOTHING_FITS
+from connectors.builtin_text import nothing_fits
 from tests.security.hostile import CORPUS
 from tests.serving import Serving
 from tests.serving import serving as serve
@@ -187,8 +187,10 @@ def test_every_text_of_the_page_is_used() -> None:
 
 
 def test_readers_of_a_site_are_not_told_what_its_operators_may_do() -> None:
-    shown = "".join(answer_blocks(NOTHING_FITS, Reading("turn")))
+    shown = "".join(answer_blocks(nothing_fits("please shorten this"), Reading("turn")))
     assert "without a language model" in shown and "assistant.yaml" not in shown and "Whoever" not in shown
+    shown = "".join(answer_blocks(nothing_fits("das ist zu viel"), Reading("turn")))
+    assert "Ohne Sprachmodell" in shown and "assistant.yaml" not in shown
 
 
 def test_what_was_recorded_with_a_figure_below_nought_is_said_in_german_too() -> None:
