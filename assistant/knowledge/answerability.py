@@ -36,6 +36,8 @@ OTHERS = frozenset(
 )
 """Words that are everywhere in English, and in other languages of its script but not in English."""
 _WORD = re.compile(r"[^\W\d_]+")
+_SHORTENED = re.compile(r"(?<=\w)['’](?:ve|re|ll|m|d|s|t)\b", re.IGNORECASE)
+"""Of "I've": a "ve" by itself is Turkish."""
 
 
 class Answerability:
@@ -64,7 +66,7 @@ class Answerability:
 
 def english(text: str) -> bool:
     """Whether a text may be in English, by its commonest words and its letters."""
-    words = _WORD.findall(text.casefold())
+    words = _WORD.findall(_SHORTENED.sub("", text.casefold()))
     ours, others = sum(word in ENGLISH for word in words), sum(word in OTHERS or not word.isascii() for word in words)
     return others * 2 <= ours
 
