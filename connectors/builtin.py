@@ -39,6 +39,8 @@ ANSWERED = 0.35
 NEAREST_QUOTES = 2
 EXAMPLE_FIT, SHORT_FIT = 0.5, 0.42
 """Cosine from which a voice example is taken to answer the same thing; a turn of a word or three has less to match."""
+GERMAN_FIT = 0.6
+"""The same for a turn in German: to an encoder of English all that is German is somewhat alike."""
 SHORT_WORDS = 3
 
 
@@ -82,7 +84,7 @@ class BuiltinModel(ChatModel):
             self._said = self._embed([example for example, _ in self._exchanges])
         fits = self._said @ self._embed([said])[0]
         best = int(fits.argmax())
-        if fits[best] < (SHORT_FIT if len(said.split()) <= SHORT_WORDS else EXAMPLE_FIT):
+        if fits[best] < _fit(said):
             return nothing, NO_EXAMPLE_NOTE
         return self._exchanges[best][1], VOICE_NOTE
 
@@ -97,6 +99,13 @@ class BuiltinModel(ChatModel):
         if unanswered:
             return builtin_text.not_held(asked.turn, chosen, documents)
         return builtin_text.answer(chosen, documents)
+
+
+def _fit(said: str) -> float:
+    """The cosine from which a voice example fits a turn."""
+    if builtin_text.language(said) == "de":
+        return GERMAN_FIT
+    return SHORT_FIT if len(said.split()) <= SHORT_WORDS else EXAMPLE_FIT
 
 
 def _asked(turns: Sequence[ChatMessage], standing: bool) -> Asked:

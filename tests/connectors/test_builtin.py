@@ -136,6 +136,12 @@ async def test_it_says_so_where_no_example_fits(model: BuiltinModel) -> None:
     assert answer == nothing_fits("das ist das") == NOTHING_FITS["de"] + FOR_OPERATORS["de"]
 
 
+async def test_what_is_only_as_german_as_an_example_is_not_answered_with_it(model: BuiltinModel) -> None:
+    german = BuiltinModel("main", model._embed, [("Nein danke, das war alles", "Dann bis zum nächsten Mal.")])
+    assert await ask(german, "nein danke, das wars") == ("Dann bis zum nächsten Mal.", VOICE_NOTE)
+    assert await ask(german, "Bitte kürze das") == (nothing_fits("Bitte kürze das"), NO_EXAMPLE_NOTE)
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.text(st.characters(codec="utf-8"), max_size=200), min_size=1, max_size=4))
 async def test_every_word_is_in_a_document(model: BuiltinModel, texts: list[str]) -> None:
