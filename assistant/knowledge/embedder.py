@@ -137,7 +137,7 @@ class FastEmbedder:
             from tokenizers import Tokenizer
 
             # A copy: fastembed's own tokenizer truncates, and a count must not.
-            loaded = self._load().model.tokenizer  # type: ignore[attr-defined]
+            loaded = self._load().model.tokenizer  # type: ignore[attr-defined]  # as in _loaded
             self._tokenizer = Tokenizer.from_str(loaded.to_str())
             self._tokenizer.no_truncation()
             self._tokenizer.no_padding()

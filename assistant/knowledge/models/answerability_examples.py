@@ -91,10 +91,11 @@ def portal_units(folder: Path) -> list[list[Example]]:
         }
         ids, stored = list(texts), embedder.embed_now(list(texts.values()))
         units: dict[str, list[Example]] = {each: [] for each in ids}
-        for row in rows(turns):
-            history = [Message(**each) for each in row["history"]]
-            question, held = asked(row["turn"], history), row["relevant"]
-            near = [ids[n] for n in np.argsort(-(stored @ embedder.embed_now([question])[0])) if ids[n] not in held]
+        labelled = rows(turns)
+        questions = [asked(row["turn"], [Message(**each) for each in row["history"]]) for row in labelled]
+        for row, question, vector in zip(labelled, questions, embedder.embed_now(questions), strict=True):
+            held = row["relevant"]
+            near = [ids[n] for n in np.argsort(-(stored @ vector)) if ids[n] not in held]
             for place in held:
                 quote = row["quote"] if row["quote"] in texts[place] else ""
                 units[place].append(Example(question, texts[place], True, quote))

@@ -105,7 +105,7 @@ def agreement(fp32: Path, int8: Path, sample: object) -> float:
     import numpy as np
     import onnxruntime as ort
 
-    feed = {name: value.numpy() for name, value in sample.items()}  # type: ignore[attr-defined]
+    feed = {name: value.numpy() for name, value in sample.items()}  # type: ignore[attr-defined]  # tensors
     mask = feed["attention_mask"][:, :, None]
     pooled = []
     for path in (fp32, int8):
