@@ -166,10 +166,11 @@ class Once:
         if earlier.turn is None:
             raise _running()
         records = self.assistant.records
+        runs = await Idempotency(records).runs(earlier.turn)  # asked first: what was read before its end is not told
         stored = await records.turn(earlier.turn, who.person)
         if stored is None:
             raise no_turn()
-        if stored.status == "running" and await Idempotency(records).runs(stored.id):
+        if stored.status == "running" and runs:
             raise _running()
         surface = await records.surface_of(stored.conversation, who.person) or ""
         turn = Turn(stored.text, surface=surface, id=stored.id, conversation=stored.conversation)

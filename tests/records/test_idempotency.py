@@ -132,3 +132,31 @@ async def test_requests_with_one_key_that_come_at_once_make_one_turn(url: str, _
         assert await ask() in found, "and later it is told again"
         async with assistant.records.session() as session:
             assert (await session.execute(select(func.count()).select_from(TurnRow))).scalar_one() == 1
+
+
+async def test_a_turn_that_ends_while_it_is_asked_for_again_is_not_told_as_stopped(
+    url: str, _demo_index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with build_assistant(Settings(data=_demo_index, records=Records(url=url))) as assistant:
+        once, who = Once(assistant, "k", "POST /api/v1/chat"), Identity("ada")
+
+        async def prepare() -> Turn:
+            return await assistant.service.prepare("What is the hotel cap in London?", person=who)
+
+        first = await once(who, {}, prepare)
+        assert isinstance(first, EventStream)
+        read = assistant.records.turn
+
+        async def read_just_before_its_end(*which: str) -> object:
+            found = await read(*which)
+            assert [frame async for frame in first.body_iterator]
+            return found
+
+        with monkeypatch.context() as patched:
+            patched.setattr(assistant.records, "turn", read_just_before_its_end)
+            with pytest.raises(TurnRejected, match="is being carried out"):
+                await once(who, {}, prepare)
+        again = await once(who, {}, prepare)
+        assert isinstance(again, EventStream)
+        text = "".join([str(frame) async for frame in again.body_iterator])
+        assert [events(text)[0]["type"], events(text)[-1]["type"]] == ["routed", "finished"]
