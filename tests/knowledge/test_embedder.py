@@ -14,8 +14,18 @@ import pytest
 from assistant.knowledge.answerability import SHIPPED as READER
 from assistant.knowledge.embedder import SHIPPED, EmbedderError, FastEmbedder, OpenAIEmbedder
 from assistant.routing.encoder import SHIPPED as ROUTER
+from tests.conftest import ROOT
 
 TEXTS = ["annual leave", "how many days off do I get?", "the pump is broken " * 80, "", "ok", "VPN", "Urlaubstage"] * 9
+
+
+@pytest.mark.parametrize(
+    "model", sorted((ROOT / "assistant").rglob("*.onnx")), ids=lambda path: path.relative_to(ROOT).as_posix()
+)
+def test_no_shipped_model_tells_of_the_machine_that_made_it(model: Path) -> None:
+    """The exporter of torch writes down a trace with files at each node."""
+    held = model.read_bytes()
+    assert b"site-packages" not in held and b'File "' not in held
 
 
 def test_every_shipped_file_has_the_checksum_of_its_provenance() -> None:

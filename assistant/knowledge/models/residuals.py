@@ -4,7 +4,8 @@
 
 onnxruntime fuses an ``Add`` and the ``LayerNormalization`` after it into one kernel, which on a CPU takes longer than
 both: a quarter of the time of a text of 100 tokens or more went into it (docs/figures.md; onnxruntime 1.31). ``Sum``
-means the same and is not fused. Never imported by the product; needs the extra ``finetune``.
+means the same and is not fused. The notes that torch's exporter leaves at each node, with the paths of the machine that
+it ran on, are left out on the way. Never imported by the product; needs the extra ``finetune``.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ def keep_apart(path: Path) -> int:
         before = made_by.get(node.input[0]) if node.op_type == NEXT else None
         if before is not None and before.op_type == BEFORE:
             before.op_type, changed = AFTER, changed + 1
+    for noted in (model, model.graph, *model.graph.node, *model.graph.value_info, *model.graph.initializer):
+        noted.ClearField("metadata_props")
+        noted.ClearField("doc_string")
     onnx.checker.check_model(model)
     onnx.save(model, path)
     return changed
