@@ -15,8 +15,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeAlias
 
+from assistant.conversation.refusing import refuses
 from assistant.conversation.turn import Message
 from assistant.knowledge.embedder import Vectors
 from assistant.knowledge.store import Hit
@@ -29,8 +30,13 @@ Terms = list[tuple[str, float]]
 USER_WEIGHT = 0.27
 ANSWER_WEIGHT = 0.2
 """Weights of the latest earlier user turn and of the previous answer, beside 1 for the turn itself."""
-STANDING = (0.75, 0.25)
-"""What is left of them, of the user's turns and of the answer, where a turn stands on its own."""
+Kept: TypeAlias = tuple[float, float]
+"""What is left of these weights, of the user's turns and of the answer."""
+LEANING: Kept = (1.0, 1.0)
+STANDING: Kept = (0.75, 0.25)
+"""Where a turn stands on its own."""
+APART: Kept = (0.4, 0.1)
+"""Where there is hardly a doubt that it does."""
 DEPENDENT_WORDS = 16
 """A turn of so many words or fewer may lean on its conversation; a longer one does less and less."""
 ANSWER_CHARACTERS = 600
@@ -54,17 +60,18 @@ _OPENS = re.compile(
 )
 
 
-def mix(text: str, history: Sequence[Message], history_turns: int, *, standing: bool = False) -> Terms:
-    """Texts and weights that make the query: the turn at 1, earlier user turns fading, the previous answer; of a turn
-    that is ``standing`` on its own with less of both."""
-    user, answered = STANDING if standing else (1.0, 1.0)
+def mix(text: str, history: Sequence[Message], history_turns: int, kept: Kept = LEANING) -> Terms:
+    """Texts and weights that make the query: the turn at 1, earlier user turns fading, the previous answer; both by
+    what is ``kept`` of them. An answer that says that there is none leads nowhere, and is left out."""
+    user, answered = kept
     terms = [(text, 1.0)]
     earlier = [message.content for message in reversed(history) if message.role == "user"][:history_turns]
     leans = min(1.0, DEPENDENT_WORDS / max(len(text.split()), 1)) ** 2
     terms += [(said, leans * user * USER_WEIGHT / (age + 1)) for age, said in enumerate(earlier)]
-    answer = next((message.content for message in reversed(history) if message.role == "assistant"), "")
-    if answer and history_turns:
-        terms.append((answer[:ANSWER_CHARACTERS], leans * answered * ANSWER_WEIGHT))
+    said_last = next((message.content for message in reversed(history) if message.role == "assistant"), "")
+    answer = said_last[:ANSWER_CHARACTERS]
+    if answer and history_turns and not refuses(answer):
+        terms.append((answer, leans * answered * ANSWER_WEIGHT))
     return terms
 
 
@@ -87,25 +94,33 @@ def signals(text: str, vectors: Vectors, alone: Sequence[Hit]) -> dict[str, floa
 
 @dataclass(frozen=True, slots=True)
 class Leaning:
-    """The regression: weights and a bias in the signals' own units."""
+    """The regression: weights and a bias in the signals' own units. Below ``threshold`` a turn stands on its own, below
+    ``apart`` without a doubt."""
 
     weights: Mapping[str, float]
     bias: float
     threshold: float
+    apart: float
 
     @classmethod
     def read(cls, file: Path = WEIGHTS) -> Self:
         """The shipped one, or that of a file."""
         found = json.loads(file.read_text(encoding="utf-8"))
-        return cls(found["weights"], found["bias"], found["threshold"])
+        return cls(found["weights"], found["bias"], found["threshold"], found["apart"])
 
     def score(self, values: Mapping[str, float]) -> float:
         """The probability that a turn leans on its conversation, as far as that can be told."""
         return 1 / (1 + math.exp(-self.bias - sum(self.weights[name] * value for name, value in values.items())))
 
-    def stands(self, text: str, vectors: Vectors, alone: Sequence[Hit]) -> bool:
-        """Whether a turn stands on its own; what finds nothing alone does not."""
-        return bool(alone) and self.score(signals(text, vectors, alone)) < self.threshold
+    def kept(self, text: str, vectors: Vectors, alone: Sequence[Hit]) -> Kept:
+        """How much of its conversation a turn is mixed with; what finds nothing alone leans."""
+        return self.way(self.score(signals(text, vectors, alone))) if alone else LEANING
+
+    def way(self, score: float) -> Kept:
+        """The same for the probability that it leans."""
+        if score < self.apart:
+            return APART
+        return STANDING if score < self.threshold else LEANING
 
 
 @cache
