@@ -17,6 +17,7 @@ from typing import Any, cast
 
 from assistant.conversation.citations import cited, without_citations
 from assistant.conversation.compose import compose
+from assistant.conversation.refusing import SENTENCE_END, refuses
 from assistant.conversation.routes import ROUTES, Role
 from assistant.conversation.turn import RouteName
 from assistant.knowledge.documents import Passage
@@ -29,15 +30,6 @@ FIRST_SENTENCES = 3
 """The baseline quotes so many sentences of the first passage."""
 
 _WORD = re.compile(r"\w+")
-_SENTENCE = re.compile(r"(?<=[.!?])\s+")
-_NOT_HELD = re.compile(
-    r"(?:documents?|passages?|sources?|context)\b[^.]{0,60}?\b(?:do(?:es)? not|don['’]t|doesn['’]t|cannot)\b|"
-    r"\bnot (?:in|covered by|found in|part of) the (?:documents|passages|sources)|"
-    r"\b(?:no|not have|don['’]t have|not find|not contain)\b[^.]{0,30}\binformation\b|\bI (?:do not|don['’]t) know\b|"
-    r"\b(?:Dokumente?n?|Quellen|Unterlagen)\b[^.]{0,60}?\b(?:kein\w*|nicht|nichts)\b|"
-    r"\bkeine (?:Angaben?|Informationen?)\b",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,11 +155,6 @@ def _citations(outcomes: Sequence[_Outcome]) -> dict[str, float | None]:
     }
 
 
-def refuses(answer: str) -> bool:
-    """Whether an answer begins by saying that the documents do not hold it, in English or German."""
-    return any(_NOT_HELD.search(sentence) for sentence in _SENTENCE.split(answer.strip())[:2])
-
-
 def rouge_l(answer: str, reference: str) -> float:
     """ROUGE-L, F1 (Lin, "ROUGE: A Package for Automatic Evaluation of Summaries", 2004) of words in lower case,
     neither stemmed nor weighted; 0 to 1."""
@@ -184,7 +171,7 @@ def rouge_l(answer: str, reference: str) -> float:
 def first_sentences(passages: Sequence[Passage]) -> str:
     """The baseline: how the first passage begins."""
     text = " ".join(passages[0].chunk.text.split()) if passages else ""
-    return " ".join(_SENTENCE.split(text)[:FIRST_SENTENCES])
+    return " ".join(SENTENCE_END.split(text)[:FIRST_SENTENCES])
 
 
 def _share(outcomes: Sequence[_Outcome]) -> float:

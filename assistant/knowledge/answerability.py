@@ -24,6 +24,7 @@ READ = 2
 """Passages that are read, the best first, each some 10 ms of a core; a third tells nothing more (docs/figures.md)."""
 EARLIER, EARLIER_WORDS = 2, 40
 """Earlier user turns that are read with a turn, and words of each."""
+SAID_BEFORE = " // "
 ENGLISH = frozenset(
     "the of and to in is are for what how do does can i my we our you your it on with when where who which not if be "
     "this that a an at by or from".split()
@@ -74,7 +75,7 @@ def english(text: str) -> bool:
 def asked(turn: str, history: Sequence[Message]) -> str:
     """What is read of a turn: its own words, then the user's earlier turns, the latest first."""
     earlier = [message.content for message in history if message.role == "user"][-EARLIER:]
-    return " // ".join([turn, *(" ".join(each.split()[:EARLIER_WORDS]) for each in reversed(earlier))])
+    return SAID_BEFORE.join([turn, *(" ".join(each.split()[:EARLIER_WORDS]) for each in reversed(earlier))])
 
 
 def text_of(hit: Hit) -> str:

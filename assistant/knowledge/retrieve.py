@@ -15,12 +15,13 @@ from typing import Protocol
 
 import numpy as np
 
+from assistant.conversation.refusing import refuses
 from assistant.conversation.turn import Attached, Message, Turn
 from assistant.knowledge import disagreement, freshness
 from assistant.knowledge.documents import Passage
 from assistant.knowledge.embedder import Embedder, EmbedderError, Vectors
 from assistant.knowledge.evidence import NOTHING, Evidence, EvidenceModel, Signals, signals
-from assistant.knowledge.leaning import ANSWER_CHARACTERS, leaning, mix
+from assistant.knowledge.leaning import ANSWER_CHARACTERS, LEANING, leaning, mix
 from assistant.knowledge.overview import overview
 from assistant.knowledge.passages import Joined, folded, joined, neighbours, varied
 from assistant.knowledge.remembered import Remembered
@@ -152,7 +153,7 @@ class Retriever:
         hits = await self.candidates(turn, asked.terms, asked.vectors)
         fresh = freshness.asks_for_present(turn.text)
         said = signals(turn.text, turn.history, asked.terms, asked.vectors, hits, asked.alone)
-        evidence = self._evidence(await self._read(turn, said, hits) if self._evidence.doubts(said) else said)
+        evidence = self._evidence(await self._read(turn, asked, said, hits) if self._evidence.doubts(said) else said)
         ordered = varied(freshness.newer_first(hits) if fresh else await self._reranked(asked.said, hits))
         if turn.attached is not None and turn.attached.meant:
             evidence, ordered = await self._with_files(turn.attached, evidence, ordered)
@@ -165,8 +166,9 @@ class Retriever:
 
     async def expect(self, answer: str) -> None:
         """Keep the vector of an answer that the next turn's query will be mixed with. Raises EmbedderError."""
-        if answer and self._history_turns and self._rewriter is None:
-            await self._remembered.embed([answer[:ANSWER_CHARACTERS]], self._embedder)
+        said = answer[:ANSWER_CHARACTERS]
+        if said and self._history_turns and self._rewriter is None and not refuses(said):
+            await self._remembered.embed([said], self._embedder)
 
     async def _overview(self, turn: Turn, files: Attached) -> Found:
         """What stands for the files that the turn is about, in the order of their text."""
@@ -199,14 +201,16 @@ class Retriever:
         asked = await self._query(turn, None)
         hits = await self.candidates(turn, asked.terms, asked.vectors)
         said = signals(turn.text, turn.history, asked.terms, asked.vectors, hits, asked.alone)
-        return await self._read(turn, said, hits)
+        return await self._read(turn, asked, said, hits)
 
-    async def _read(self, turn: Turn, said: Signals, hits: Sequence[Hit]) -> Signals:
-        """The signals with what reading the best hits says, if it can be done; it must not stop the search."""
+    async def _read(self, turn: Turn, asked: _Query, said: Signals, hits: Sequence[Hit]) -> Signals:
+        """The signals with what reading the best hits says, if it can be done; it must not stop the search. A turn that
+        stands on its own is read alone."""
         if self._reading is None or not hits:
             return said
         try:
-            logits = await self._reading.logits(turn.text, turn.history if self._history_turns else (), hits)
+            before = turn.history if self._history_turns and not asked.standing else ()
+            logits = await self._reading.logits(turn.text, before, hits)
             return said.with_reading(logits) if logits else said
         except EmbedderError as error:
             log.warning("searched without reading what was found: %s", error)
@@ -249,10 +253,10 @@ class Retriever:
         if len(terms) == 1:
             return _Query(said, terms, vectors)
         hits = await self.alone(turn, vectors[0])
-        standing = leaning().stands(turn.text, vectors, hits)
-        if standing:
-            terms = mix(turn.text, turn.history, self._history_turns, standing=True)
-        return _Query(said, terms, vectors, max((hit.similarity for hit in hits), default=0.0), standing)
+        kept = leaning().kept(turn.text, vectors, hits)
+        if kept != LEANING:
+            terms = mix(turn.text, turn.history, self._history_turns, kept)
+        return _Query(said, terms, vectors, max((hit.similarity for hit in hits), default=0.0), kept != LEANING)
 
     async def _reranked(self, query: str, hits: list[Hit]) -> list[Hit]:
         """The hits in the reranker's order, if there is one; one that cannot run must not stop the search."""

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant.conversation.answers_eval import AnsweredTurn, answers, read_answered, refuses, rouge_l
+from assistant.conversation.answers_eval import AnsweredTurn, answers, read_answered, rouge_l
+from assistant.conversation.refusing import refuses
 from assistant.knowledge import evaluate
 from assistant.knowledge.documents import Chunk
 from assistant.knowledge.embedder import FastEmbedder

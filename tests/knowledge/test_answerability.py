@@ -13,6 +13,7 @@ from assistant.knowledge.answerability import SHIPPED, Answerability, asked, eng
 from assistant.knowledge.documents import Chunk
 from assistant.knowledge.embedder import EmbedderError
 from assistant.knowledge.evidence import READING
+from assistant.knowledge.leaning import APART, LEANING, STANDING, Kept, Leaning
 from assistant.knowledge.retrieve import Retriever
 from assistant.knowledge.store import Hit
 from tests.knowledge.searching import WordEmbedder, chunks_of, document, filled, turn
@@ -155,3 +156,14 @@ async def test_a_search_of_the_turn_alone_reads_the_turn_alone(tmp_path: Path) -
         assert reading.history == asked_before.history != ()
         await Retriever(index, WordEmbedder(), reading=reading, history_turns=0).signals(asked_before)
         assert reading.history == ()
+
+
+@pytest.mark.parametrize(("kept", "alone"), [(LEANING, False), (STANDING, True), (APART, True)])
+async def test_a_turn_that_stands_on_its_own_is_read_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: Kept, alone: bool
+) -> None:
+    monkeypatch.setattr(Leaning, "kept", lambda *_: kept)
+    async with filled(tmp_path, chunks_of(document("a.md", "hotels in london"))) as index:
+        asked_before, reading = turn("and paris?", "hotels in london?"), Reading(1.0)
+        await Retriever(index, WordEmbedder(), reading=reading).signals(asked_before)
+        assert reading.history == (() if alone else asked_before.history)

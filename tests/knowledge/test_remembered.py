@@ -104,6 +104,16 @@ async def test_an_answer_that_was_expected_is_not_embedded_while_the_next_turn_w
     assert made == [answer[:600]] and embedder.asked[1:] == ["and then?", "first"]
 
 
+async def test_an_answer_that_there_is_none_is_embedded_neither_ahead_nor_with_the_next_turn() -> None:
+    embedder, index = Counting(), NoIndex()
+    retriever = Retriever(index, embedder)  # type: ignore[arg-type]
+    answer = "The documents do not hold the answer to this. What comes nearest: the grey bicycle."
+    await retriever.expect(answer)
+    told = (Message("user", "first"), Message("assistant", answer))
+    await retriever.search(Turn("and then?", told, collections=frozenset({"demo"})))
+    assert embedder.asked == ["and then?", "first"]
+
+
 def test_sentences_of_a_passage_are_embedded_for_the_first_answer_that_needs_them() -> None:
     embedder, remembered = Counting(), Remembered()
     passage = "Anyone may borrow the grey bicycle on weekdays. The kitchen is cleaned by all of us in turns."

