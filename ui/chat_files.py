@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 
 from assistant.conversation.attachments import Attachment, Attachments
-from assistant.conversation.service import TurnRejected
+from assistant.conversation.service import ChatService, TurnRejected
 from ui.asked import Asked
 from ui.chat_runs import LanguageOf
 from ui.chat_visit import Visit
@@ -27,8 +27,8 @@ log = logging.getLogger(__name__)
 class Files:
     """Handlers of the paper clip and of the chips above the box."""
 
-    def __init__(self, attachments: Attachments, surface: str, language: LanguageOf) -> None:
-        self._attachments = attachments
+    def __init__(self, service: ChatService, attachments: Attachments, surface: str, language: LanguageOf) -> None:
+        self._service, self._attachments = service, attachments
         self._surface = surface
         self._language = language
 
@@ -74,14 +74,15 @@ class Files:
 
     async def _add(self, path: str, visit: Visit, events: asyncio.Queue[Attachment | None]) -> Attachment:
         try:
-            return await self._attachments.add(
-                Path(path),
-                Path(path).name,
-                person=visit.person,
-                conversation=visit.conversation or None,
-                surface=self._surface,
-                tell=events.put_nowait,
-            )
+            async with self._service.counted(visit.who, self._surface):
+                return await self._attachments.add(
+                    Path(path),
+                    Path(path).name,
+                    person=visit.person,
+                    conversation=visit.conversation or None,
+                    surface=self._surface,
+                    tell=events.put_nowait,
+                )
         finally:
             events.put_nowait(None)
 

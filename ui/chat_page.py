@@ -75,7 +75,7 @@ class ChatPage:
         self._surface = surface
         service, records = assistant.service, assistant.records
         view = View(records, lambda language: look(assistant.settings, surface, language))
-        self.files = Files(assistant.attachments, surface, self.language)
+        self.files = Files(assistant.service, assistant.attachments, surface, self.language)
         self.rooms = Rooms(service, view, surface, self.language, self.files.listed)
         self.runs = Runs(service, view, surface, self.language, self.rooms.listing)
         room = ReadingRoom(assistant.base)

@@ -13,6 +13,7 @@ from difflib import SequenceMatcher
 from assistant.conversation.facts import Fact, same
 from assistant.conversation.facts_words import NOT_NAMES
 from assistant.conversation.grounding_context import around_fact, fit
+from assistant.conversation.grounding_names import beside, misspelt
 from assistant.conversation.grounding_sources import Place, Sources
 from assistant.conversation.names import name_words
 from assistant.conversation.reading import Reading
@@ -88,7 +89,8 @@ class FactSignals:
         self.missing: list[Fact] = []
         self.elsewhere: list[tuple[Fact, Fact]] = []
         self.values = dict.fromkeys([f"{sign}_{kind}" for sign in SIGNS for kind in ("figures", "names")], 0.0)
-        self.values |= {"lost_spelt": 0.0, "split_names": 0.0}
+        self.values |= {"lost_spelt": 0.0, "split_names": 0.0, "beside_names": 0.0}
+        self.values["initials_names"] = float(misspelt(claim, sources.readings))
         self._claim, self._sources, self._among = claim, sources, among
         self._near = {(place.passage, place.sentence) for place in (*best, *about)}
         self._clear = about[0].held if about else 0.0
@@ -109,6 +111,8 @@ class FactSignals:
             if self._free(other, place, theirs)
         ]
         rival, which = max(rivals, key=lambda each: each[0], default=(0.0, fact))
+        if fact.kind == "name":
+            self._raise("beside_names", beside(fact, at, self._claim, self._sources, theirs, alike))
         kind, odd = _kind(fact), max(0.0, rival - own)
         if odd > self.values[f"odd_{kind}"]:
             self.elsewhere.insert(0, (fact, which))

@@ -18,6 +18,7 @@ import argparse
 import hashlib
 import json
 import random
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,12 +37,14 @@ from assistant.conversation.grounding_swaps import SWAPS, swapped
 from assistant.knowledge.embedder import FastEmbedder
 
 SEED = 7
-FOLDS = 6
-UNSUPPORTED, DOUBTFUL = 0.08, 0.12
+FOLDS = 20
+DRAWS = 6
+"""Times that another value is drawn where weights are fitted, which count as one: a single one says little."""
+UNSUPPORTED, DOUBTFUL = 0.09, 0.13
 """Parts of the true sentences that may be taken for wrong, and for doubtful."""
 NOTHING, THIN = 0.01, 0.05
 """Parts of the true sentences that may be taken for held by nothing, and for thinly held."""
-WORTH = {"true": 4.0, "number": 1.0, "date": 0.5, "name": 3.0, "negation": 0.45, "unit": 0.2}
+WORTH = {"true": 4.0, "number": 1.0, "date": 0.5, "name": 3.0, "negation": 0.3, "unit": 0.2}
 """What each kind of sentence counts in all."""
 HELD = ("held", "held_all", "closeness")
 Row = dict[str, Any]
@@ -49,8 +52,8 @@ Array = NDArray[np.float64]
 
 
 def rows(passages: Path, turns: Path, half: int | None, *, every: bool) -> list[Row]:
-    """Turns as rows of `assistant eval grounding`. ``every``: each sentence as it is and exchanged in all ways, else
-    about half of them exchanged in one way."""
+    """Turns as rows of `assistant eval grounding`. ``every``: each sentence as it is and exchanged in all ways, each
+    ``DRAWS`` times, else about half of them exchanged in one way."""
     known = {row["id"]: row for row in _read(passages)}
     told = [turn for turn in _read(turns) if turn.get("reference") and turn.get("relevant")]
     told = [turn for turn in told if turn.get("answerability") in (None, "answerable", "partial")]
@@ -77,10 +80,13 @@ def _variants(sentence: str, text: str, names: Sequence[str], rng: random.Random
     true = {"text": sentence, "cites": [], "supported": True, "kind": "true"}
     if not is_claim(plain(sentence)):
         return [true]
-    found = [(kind, made) for kind in SWAPS if (made := swapped(sentence, kind, text, names, rng))]
+    draws = range(DRAWS if every else 1)
+    drawn = {(kind, swapped(sentence, kind, text, names, rng)): None for kind in SWAPS for _ in draws}
+    found = [(kind, made) for kind, made in drawn if made]
     wrong = [{"text": made, "cites": [], "supported": False, "kind": kind} for kind, made in found]
     if every:
-        return [true, *wrong]
+        drawn_of = Counter(kind for kind, _ in found)
+        return [true, *({**row, "share": 1 / drawn_of[kind]} for row, (kind, _) in zip(wrong, found, strict=True))]
     return [rng.choice(wrong)] if wrong and rng.random() < 0.55 else [true]
 
 
@@ -100,11 +106,12 @@ def _read(file: Path) -> list[Row]:
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
 
 
-def measured(data: Sequence[Row]) -> tuple[list[Mapping[str, float]], list[str], list[str]]:
-    """Signals, kinds and conversations of the claims among the sentences."""
+def measured(data: Sequence[Row]) -> tuple[list[Mapping[str, float]], list[str], list[str], list[float]]:
+    """Signals, kinds and conversations of the claims among the sentences, and what each counts among its kind."""
     values: list[Mapping[str, float]] = []
     kinds: list[str] = []
     groups: list[str] = []
+    shares: list[float] = []
     for row in data:
         sources = Sources([passage["text"] for passage in row["passages"]])
         for sentence in row["sentences"]:
@@ -113,7 +120,8 @@ def measured(data: Sequence[Row]) -> tuple[list[Mapping[str, float]], list[str],
                 values.append(signals(said, sources, range(len(sources.readings))).values)
                 kinds.append(sentence["kind"])
                 groups.append(row["id"].partition("<::>")[0])
-    return values, kinds, groups
+                shares.append(sentence.get("share", 1.0))
+    return values, kinds, groups, shares
 
 
 def held(data: Sequence[Row]) -> tuple[Array, NDArray[np.bool_]]:
@@ -157,10 +165,14 @@ def score(model: dict[str, Any], values: Array) -> Array:
 
 def fit(data: Sequence[Row]) -> dict[str, Any]:
     """Weights, thresholds and cross-validated figures."""
-    found, kinds, groups = measured(data)
+    found, kinds, groups, shares = measured(data)
     names = list(found[0])
-    values, kind = np.array([[each[name] for name in names] for each in found]), np.array(kinds)
-    weights = np.array([WORTH[each] / kinds.count(each) * len(kinds) / 8 for each in kinds])
+    values, kind, share = (
+        np.array([[each[name] for name in names] for each in found]),
+        np.array(kinds),
+        np.array(shares),
+    )
+    weights = share * [WORTH[each] / share[kind == each].sum() * share.sum() / 8 for each in kinds]
     wrong = np.zeros(len(kinds))
     for train, test in GroupKFold(FOLDS).split(values, kind, groups):
         model = regression(names, values[train], kind[train] != "true", weights[train])
@@ -175,7 +187,8 @@ def fit(data: Sequence[Row]) -> dict[str, Any]:
         limits[name] = float(np.quantile(scores[own], part))
         limits[f"{name}_by_words"] = float(np.quantile(by_words[own], part))
     figures = {
-        each: round(float((wrong[kind == each] >= limits["unsupported"]).mean()), 3) for each in sorted(set(kinds))
+        each: round(float(np.average(wrong[kind == each] >= limits["unsupported"], weights=share[kind == each])), 3)
+        for each in sorted(set(kinds))
     }
     return {
         "wrong": regression(names, values, kind != "true", weights),

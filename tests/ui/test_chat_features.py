@@ -185,6 +185,22 @@ async def test_a_file_that_cannot_be_read_says_so(page: Page, tmp_path: Path) ->
     await expect(page.locator("#files .chip")).to_have_count(0)
 
 
+async def test_a_file_counts_as_a_turn(browser: Browser, tmp_path: Path) -> None:
+    notes = [tmp_path / "first.md", tmp_path / "second.md"]
+    for each in notes:
+        each.write_text("# Garden party\n\nIt begins at 16:45 at the boathouse.\n", "utf-8")
+    with serving(tmp_path, limits={"person": {"turns_per_minute": 1}}) as server:
+        page = await browser.new_page()
+        await page.goto(server.url)
+        async with page.expect_file_chooser() as chosen:
+            await page.locator("#attach").click()
+        await (await chosen.value).set_files(notes)
+        await expect(page.get_by_text("second.md was not attached")).to_be_visible(timeout=30_000)
+        await expect(page.get_by_text("That is as much as you can ask for now.")).to_be_visible()
+        await expect(page.locator("#files .chip")).to_have_count(1)
+        await expect(page.locator("#files .chip-ready")).to_contain_text("first.md")
+
+
 async def test_a_citation_opens_its_passage_and_leads_back(page: Page) -> None:
     row = await answered(page, LONDON)
     link = row.locator('.answer a[href*="#cite-"]').first
