@@ -2,10 +2,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Three workers keep two cores busy, since many tests wait; threads of numpy would only fight for them. A worker takes
-# whole files, in their order: sorted by how many tests they hold, the slowest would come last. With fewer arenas malloc
-# gives back what closed models leave: a worker needs half the memory.
-IN_PARALLEL := --numprocesses 3 --dist loadfile --no-loadscope-reorder
+# One worker more than there are cores keeps them busy, since many tests wait; threads of numpy would only fight for
+# them. A worker takes whole files, in their order: sorted by how many tests they hold, the slowest would come last. With
+# fewer arenas malloc gives back what closed models leave: a worker needs half the memory.
+WORKERS := $(shell cores=$$(nproc 2>/dev/null || echo 2); echo $$((cores < 5 ? cores + 1 : 6)))
+IN_PARALLEL := --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: run test lint lock clean
 

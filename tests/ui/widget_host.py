@@ -147,6 +147,8 @@ def embedded(folder: Path, host: Host, **more: Any) -> Iterator[Serving]:
         "models": {"slow": {"connector": "scripted", "options": {"answers": SLOW, "delay": 0.05}}},
         "roles": {"voice": "slow"},
         "surfaces": surfaces,
+        # All that is wrong here comes from one address, and quickly.
+        "limits": {"wrong_credentials_per_minute": 1000, "new_guests_per_minute": 1000},
     }
     with serving(folder, **(settings | more)) as running:
         host.server = running.url
