@@ -112,7 +112,7 @@ class FactSignals:
         ]
         rival, which = max(rivals, key=lambda each: each[0], default=(0.0, fact))
         if fact.kind == "name":
-            self._raise("beside_names", beside(fact, at, self._claim, self._sources, theirs, alike))
+            self._raise("beside_names", beside(fact, at, self._claim, self._sources, self._among, theirs, alike))
         kind, odd = _kind(fact), max(0.0, rival - own)
         if odd > self.values[f"odd_{kind}"]:
             self.elsewhere.insert(0, (fact, which))

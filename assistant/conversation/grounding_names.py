@@ -10,43 +10,38 @@ from assistant.conversation.grounding_context import size
 from assistant.conversation.grounding_sources import Sources
 from assistant.conversation.reading import Reading
 
-RARE = 3.0
-"""The rarity of a word from which its neighbour tells as much as any."""
+TELLING = 3.0
+"""The rarity of a word whose neighbours tell as much as 1 of the signal."""
 _INITIALS = re.compile(r"\(([A-Z]{2,6})s?\)")
 _WORD = re.compile(r"\w+")
 _Place = tuple[int, int]
 Alike = Callable[[Fact, Fact], bool]
 
 
-def beside(fact: Fact, at: int, claim: Reading, sources: Sources, theirs: Sequence[_Place], alike: Alike) -> float:
-    """How much speaks against a name that a word stands right beside it which in the passages stands beside another
-    name alone: "Superior Court" for "Small Claims Court". ``theirs`` is where the name itself stands in them, passage
-    and word; ``alike`` says what could stand in its place."""
-    end = at + size(fact)
-    sides = [(place, before) for place, before in ((at - 1, True), (end, False)) if 0 <= place < len(claim.words)]
+def beside(
+    fact: Fact, at: int, claim: Reading, sources: Sources, among: Sequence[int], theirs: Sequence[_Place], alike: Alike
+) -> float:
+    """How much speaks against a name that a word stands right beside it which in the passages stands beside other names
+    alone: "Superior court" for "Small Claims court". ``among`` are the passages that are asked, ``theirs`` is where the
+    name itself stands in them, passage and word; ``alike`` says what could stand in its place."""
     sentence = claim.words[min(at, len(claim.words) - 1)].sentence
-    words = [(claim.words[place].stem, before) for place, before in sides if claim.words[place].sentence == sentence]
-    against = [
-        sources.rarity(word) for word, before in words if word and _others(word, before, fact, theirs, sources, alike)
-    ]
-    return max(against, default=0.0) / RARE
-
-
-def _others(word: str, before: bool, fact: Fact, theirs: Sequence[_Place], sources: Sources, alike: Alike) -> bool:
-    """Whether a word stands right before (or after) other names in the passages, and never so by this one."""
-    found = False
-    for passage in {passage for passage, _ in theirs}:
-        ours = {at for where, at in theirs if where == passage}
-        places = set(sources.readings[passage].places.get(word, ()))
-        if any((at - 1 if before else at + size(fact)) in places for at in ours):
-            return False
-    for reading in sources.readings:
-        places = set(reading.places.get(word, ()))
-        if places:
-            found = found or any(
-                (at - 1 if before else at + size(other)) in places and alike(fact, other) for other, at in reading.facts
-            )
-    return found
+    against = 0.0
+    for step in (-1, size(fact)):
+        word = claim.words[at + step] if 0 <= at + step < len(claim.words) else None
+        if word is None or not word.stem or word.sentence != sentence:
+            continue
+        places = {
+            (passage, place) for passage in among for place in sources.readings[passage].places.get(word.stem, ())
+        }
+        if not places or any((passage, start + step) in places for passage, start in theirs):
+            continue
+        others = ((passage, *each) for passage in among for each in sources.readings[passage].facts)
+        if any(
+            (passage, start + (step if step < 0 else size(other))) in places and alike(fact, other)
+            for passage, other, start in others
+        ):
+            against = max(against, sources.rarity(word.stem))
+    return against / TELLING
 
 
 def misspelt(claim: Reading, sources: Sequence[Reading]) -> bool:

@@ -36,8 +36,15 @@ def test_a_neighbour_on_the_other_side_or_in_another_sentence_is_none() -> None:
 def test_a_name_that_stands_nowhere_has_no_neighbours() -> None:
     sources, claim = Sources([COURTS]), read("It is heard by Cedar court.")
     fact, at = claim.facts[0]
-    assert beside(fact, at, claim, sources, [], lambda one, other: True) >= 0
+    assert beside(fact, at, claim, sources, [0], [], lambda one, other: False) == 0
     assert against("It is heard by Cedar court.", COURTS) == 0
+
+
+def test_only_the_passages_that_are_asked_count() -> None:
+    one, other = "Superior judges sit in Elm Street.", "The Small Claims court is open."
+    assert against("Go to Superior court.", one, other) > 0
+    claim = signals("Go to Superior court.", Sources([one, other]), [0])
+    assert claim.values["beside_names"] == 0
 
 
 SPELT = (
