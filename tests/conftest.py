@@ -74,8 +74,8 @@ def logging_as_it_was() -> Iterator[None]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Folders of tests lie in memory where there is room: indexes and databases that wait for a disk to have written
-    them take a quarter longer, and a test that kills a process finds the same in both."""
+    """Folders of tests lie in memory where there is room: tests of indexes and databases, which wait for a disk to have
+    written them, take a third longer on one, and a test that kills a process finds the same in both."""
     if IN_MEMORY.is_dir() and os.access(IN_MEMORY, os.W_OK) and shutil.disk_usage(IN_MEMORY).free > ROOM:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(IN_MEMORY))
         os.environ.setdefault("TMPDIR", str(IN_MEMORY))

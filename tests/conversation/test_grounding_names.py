@@ -27,10 +27,16 @@ def test_a_word_that_no_name_stands_beside_says_nothing() -> None:
     assert against("Superior", COURTS) == 0
 
 
-def test_a_neighbour_on_the_other_side_or_in_another_sentence_is_none() -> None:
-    text = "Write to office Lisbon. The Porto office is shut. Lisbon opens at nine."
-    assert against("Ask the Lisbon office.", text) > 0
-    assert against("Ask the Lisbon team. Office hours are posted.", text) == 0
+def test_a_word_that_stands_beside_the_name_too_says_nothing() -> None:
+    assert against("Ask the Lisbon office.", "The Porto office is shut. Lisbon opens at nine.") > 0
+    assert against("Ask the Lisbon office.", "The Porto office is shut. The Lisbon office opens at nine.") == 0
+    assert against("Ask the Lisbon office.", "The Porto office is shut. Write to office Lisbon.") > 0, "the other side"
+
+
+def test_the_next_sentence_is_not_beside() -> None:
+    text = "The Porto office is shut. We are in Lisbon at nine."
+    assert against("We meet in Lisbon office hours.", text) > 0
+    assert against("We meet in Lisbon. Office hours are posted.", text) == 0
 
 
 def test_a_name_that_stands_nowhere_has_no_neighbours() -> None:

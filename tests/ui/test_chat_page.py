@@ -9,7 +9,7 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 
 from tests.serving import Serving
 
-# The headless shell is the same engine of the same version without a window's surroundings: a quarter of the time.
+# The headless shell is the same engine of the same version without a window's surroundings, and quicker.
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), None)
 FLAGS = [
